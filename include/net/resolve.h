@@ -1,0 +1,78 @@
+/* Asynchronous DNS through libunbound, on the caller's libuv loop. An answer carries a ticket,
+ * never a pointer: whoever asked may be gone by then. Caching by TTL is libunbound's, capped to
+ * [30 s, 1 h], negative 5 min (DNS-7). The four kinds of failure stay apart (DNS-3, D07):
+ * NXDOMAIN and NODATA mean "none"; SERVFAIL, timeout and bogus never do. */
+#ifndef FEDGATE_NET_RESOLVE_H
+#define FEDGATE_NET_RESOLVE_H
+
+#include "base/domain.h"
+#include "base/err.h"
+
+#include <stdint.h>
+#include <sys/socket.h>
+#include <uv.h>
+
+/* Names whoever asked. A slot may have been given to somebody else: then gen differs. */
+struct ticket {
+	uint32_t slot, gen;
+};
+
+enum { RESOLVE_SRV_MAX = 64, RESOLVE_ADDR_MAX = 16 };
+
+enum resolve_status {
+	RESOLVE_DATA,
+	RESOLVE_NONE,	  /* the name or the type does not exist */
+	RESOLVE_FAILED,	  /* SERVFAIL, REFUSED, malformed */
+	RESOLVE_TIMEOUT,
+	RESOLVE_BOGUS,
+};
+
+struct resolve_srv {
+	uint16_t priority, weight, port;
+	bool no_service; /* target "." */
+	struct domain target;
+};
+
+struct resolve_answer {
+	struct ticket ticket;
+	int tag; /* what the caller gave with the question */
+	enum resolve_status status;
+	bool secure;		/* DNSSEC validated */
+	bool nxdomain;		/* RESOLVE_NONE: the whole name does not exist */
+	size_t srv_count;	/* SRV questions; records that cannot be read are left out */
+	struct resolve_srv srv[RESOLVE_SRV_MAX];
+	size_t srv_dropped;	/* records over the maximum */
+	size_t addr_count;	/* address questions */
+	struct sockaddr_storage addr[RESOLVE_ADDR_MAX]; /* port 0 */
+	uint32_t ttl;
+};
+
+typedef void (*resolve_done)(void *arg, const struct resolve_answer *answer);
+
+struct resolve_config {
+	const char *forward;	  /* "ADDR[@PORT]" of a resolver, or NULL: resolv.conf */
+	const char *trust_anchor; /* file with DS or DNSKEY, or NULL: no validation */
+	uint64_t timeout_ms;	  /* per question; 5000 */
+	unsigned max_pending;	  /* questions under way; beyond it RESOLVE_FAILED at once */
+};
+
+struct resolver;
+
+/* NULL with *e set when libunbound cannot start. done is called for every question once, never
+ * from inside resolve_srv/resolve_addr. */
+struct resolver *resolver_new(uv_loop_t *loop, const struct resolve_config *config,
+	resolve_done done, void *arg, struct err *e);
+/* No answers come any more. */
+void resolver_free(struct resolver *r);
+/* service: "_xmpp-server._tcp" or "_xmpps-server._tcp". */
+void resolve_srv(struct resolver *r, const char *service, const struct domain *name,
+	struct ticket ticket, int tag);
+/* family AF_INET or AF_INET6; CNAMEs are followed by libunbound. */
+void resolve_addr(struct resolver *r, const struct domain *name, int family, struct ticket ticket,
+	int tag);
+
+/* Whether an address may be dialled for a stranger (DNS-10, P01): false for loopback, private,
+ * link-local, CGNAT, ULA, multicast, unspecified, mapped and tunnel forms of these. */
+bool address_is_public(const struct sockaddr_storage *addr);
+
+#endif

@@ -1,0 +1,90 @@
+/* Every key of the configuration, once. This table makes the structs' defaults, the parser,
+ * `fedgate check`, the generated tenants/reference.md and the test that every key stands in an
+ * example.
+ *
+ * X(section, key, type, field, default, reload, sentence)
+ *   type: how load.c reads it (see enum config_type); default: the text a missing key stands for,
+ *   "" when the key is required or empty; reload: LIVE takes effect at SIGHUP, START needs a
+ *   restart (a changed START key is reported at reload, the old value stays). */
+#ifndef FEDGATE_TENANTS_SCHEMA_H
+#define FEDGATE_TENANTS_SCHEMA_H
+
+#define GATE_SCHEMA(X)                                                                             \
+	X("gate", "listen", ADDRS, listen, "[::]:5269 0.0.0.0:5269", START,                        \
+		"Addresses and ports for peers; STARTTLS and direct TLS on each.")                 \
+	X("gate", "workers", COUNT, workers, "0", START,                                           \
+		"Worker processes; 0 means one per core.")                                         \
+	X("gate", "user", TEXT, user, "fedgate", START,                                            \
+		"User the workers run as when fedgate is started by root.")                        \
+	X("gate", "tenants", PATH, tenants_dir, "tenants.d", START,                                \
+		"Directory with one file per tenant; relative to fedgate.ini.")                    \
+	X("gate", "secret_file", PATH, secret_file, "dialback.secret", START,                      \
+		"File with the node's dialback secret; made at first start, shared by a cluster.") \
+	X("gate", "ca_file", PATH, ca_file, "/etc/ssl/certs/ca-certificates.crt", LIVE,            \
+		"PEM bundle of the public authorities that may prove a peer.")                     \
+	X("gate", "host_name", DOMAIN, host_name, "", LIVE,                                        \
+		"The host's own name, the target of the tenants' SRV records.")                    \
+	X("gate", "max_connections", COUNT, max_connections, "20000", LIVE,                        \
+		"Connections per worker; beyond it new ones wait.")                                \
+	X("gate", "max_per_address", COUNT, max_per_address, "256", LIVE,                          \
+		"Connections per worker from one peer address (IPv6: /64).")                       \
+	X("log", "format", LOG_FORMAT, log_format, "json", LIVE, "json or logfmt.")                \
+	X("log", "level", LOG_LEVEL, log_level, "info", LIVE, "error, warn, info or debug.")       \
+	X("dns", "forward", TEXT, dns_forward, "", START,                                          \
+		"Resolver to ask, ADDRESS or ADDRESS@PORT; empty means resolv.conf.")              \
+	X("dns", "trust_anchor", PATH, dns_trust_anchor, "", START,                                \
+		"File with DNSSEC trust anchors; empty means no validation.")                      \
+	X("dns", "allow_private", NETS, allow_private, "", LIVE,                                   \
+		"Private networks peers may live in (labs, VPNs); empty means public only.")       \
+	X("egress", "listen", ADDRS, egress_listen, "127.0.0.1:5275", START,                       \
+		"Addresses and ports where backends dial out to; never reachable from outside.")   \
+	X("egress", "dns_listen", ADDRS, steer_listen, "127.0.0.1:5353", START,                    \
+		"Addresses and ports of the DNS responder for backends; empty turns it off.")      \
+	X("egress", "dns_allow", NETS, steer_allow, "127.0.0.0/8 ::1/128", LIVE,                   \
+		"Networks whose DNS queries are answered.")                                        \
+	X("egress", "name", DOMAIN, egress_name, "egress.fedgate.example", START,                  \
+		"Name the DNS responder gives as the target of every SRV record.")                 \
+	X("egress", "names", TEXT, steer_names, "", START,                                         \
+		"Other names to answer, as NAME=ADDRESS, separated by spaces.")                    \
+	X("limits", "stanza_bytes", COUNT, stanza_bytes, "524288", LIVE,                           \
+		"Largest stanza taken from a proven peer or a backend; at least 10000.")           \
+	X("limits", "queue_stanzas", COUNT, queue_stanzas, "1000", LIVE,                           \
+		"Stanzas queued per pair while a connection is made.")                             \
+	X("limits", "queue_bytes", COUNT, queue_bytes, "4194304", LIVE, "Bytes queued per pair.")  \
+	X("limits", "queue_seconds", COUNT, queue_seconds, "60", LIVE,                             \
+		"How long a stanza waits for a connection before it is bounced.")                  \
+	X("limits", "negotiation_seconds", COUNT, negotiation_seconds, "30", LIVE,                 \
+		"How long a peer may take from connecting to being proven.")                       \
+	X("limits", "idle_seconds", COUNT, idle_seconds, "3600", LIVE,                             \
+		"How long a proven stream may be silent before it is closed.")                     \
+	X("limits", "attempt_starttls", BOOL, attempt_starttls, "yes", LIVE,                       \
+		"Try STARTTLS even where policy would do without.")
+
+/* tenants.d/DOMAIN.ini; all of it reloads. */
+#define TENANT_SCHEMA(X)                                                                           \
+	X("tenant", "domain", DOMAIN, domain, "", LIVE,                                            \
+		"The tenant's domain; the file is called after it.")                               \
+	X("tenant", "domains", DOMAINS, further, "", LIVE,                                         \
+		"Further domains of the same tenant, such as conference.DOMAIN.")                  \
+	X("tenant", "backend", ADDRS, backends, "", LIVE,                                          \
+		"Where the tenant's own server takes plaintext s2s; several: tried in order.")     \
+	X("tenant", "egress_from", NETS, egress_from, "", LIVE,                                    \
+		"Addresses the backend dials egress from; empty: the backends' own addresses.")    \
+	X("tenant", "backend_check", BOOL, backend_check, "yes", LIVE,                             \
+		"Ask the backend by dialback whether a caller on egress is really it.")            \
+	X("tls", "certificate", PATH, certificate, "", LIVE,                                       \
+		"PEM chain shown for these domains, leaf first.")                                  \
+	X("tls", "key", PATH, key, "", LIVE, "PEM key of `certificate`, not encrypted.")           \
+	X("tls", "certificate_2", PATH, certificate2, "", LIVE,                                    \
+		"A second chain of the other algorithm (RSA beside ECDSA).")                       \
+	X("tls", "key_2", PATH, key2, "", LIVE, "PEM key of `certificate_2`.")                     \
+	X("policy", "inbound", LEVEL, floor_in, "secure", LIVE,                                    \
+		"What a peer must prove to speak to us: verified, secure or trusted.")             \
+	X("policy", "outbound", LEVEL, floor_out, "secure", LIVE,                                  \
+		"What a peer must prove before we speak to it: verified, secure or trusted.")      \
+	X("policy", "ca_file", PATH, ca_file, "", LIVE,                                            \
+		"PEM bundle of the tenant's own authorities, beside the gate's.")                  \
+	X("policy", "other_names", BOOL, other_names, "no", LIVE,                                  \
+		"Accept SRV-ID and XmppAddr names from public authorities too.")
+
+#endif

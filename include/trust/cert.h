@@ -1,0 +1,63 @@
+/* What a certificate says, and whether its chain leads to a CA of a set. Pure: `now` is an
+ * argument, files are read by the caller. mbedTLS x509 lives in this module only. */
+#ifndef FEDGATE_TRUST_CERT_H
+#define FEDGATE_TRUST_CERT_H
+
+#include "base/err.h"
+#include "base/slice.h"
+
+#include <stdint.h>
+
+enum { CERT_NAMES_MAX = 200, CERT_CHAIN_MAX = 8, CERT_CHAIN_MAX_BYTES = 100000 };
+
+enum cert_name_kind { CERT_NAME_DNS, CERT_NAME_SRV, CERT_NAME_XMPP };
+
+struct cert_name {
+	enum cert_name_kind kind;
+	struct slice value; /* bytes of the certificate, not checked, not NUL-terminated */
+};
+
+/* Borrowed from the DER it was read from. */
+struct cert_facts {
+	int64_t not_before, not_after; /* seconds since 1970 UTC */
+	struct cert_name names[CERT_NAMES_MAX];
+	size_t name_count;
+	bool names_cut;	    /* there were more: no identity may be taken from it */
+	bool is_ca;	    /* basicConstraints CA:TRUE */
+	bool has_eku, eku_server, eku_client, eku_any;
+	bool has_key_usage, ku_digital_signature;
+	unsigned char sha256[32];      /* of the certificate */
+	unsigned char spki_sha256[32]; /* of its SubjectPublicKeyInfo */
+};
+
+struct err cert_read(struct slice der, struct cert_facts *out);
+
+/* A set of trust anchors: immutable, counted. */
+struct cert_set;
+/* PEM bundle; certificates that cannot be parsed are skipped and counted in *skipped (may be
+ * NULL). ERR_CERT_PARSE with NULL when none could be read. */
+struct cert_set *cert_set_new(struct slice pem, size_t *skipped, struct err *e);
+struct cert_set *cert_set_hold(struct cert_set *s);
+void cert_set_release(struct cert_set *s); /* NULL is fine */
+size_t cert_set_count(const struct cert_set *s);
+
+/* Which rules a chain is judged by (protocol sheet ID-7, ID-9). */
+struct cert_rules {
+	bool require_eku;	/* public CA sets: an EKU extension must be there */
+	bool allow_other_names; /* SRV-ID and XmppAddr count */
+};
+
+struct cert_name_constraint; /* inside the module */
+
+/* Path validation by RFC 5280 at `now` against the set: signatures, dates, CA flags, path length,
+ * key strengths (RSA >= 2048, P-256/384/521, SHA-2), purpose serverAuth in *both* directions
+ * (ID-7; clientAuth is never demanded, W-1), a CA certificate as leaf refused (ID-8), and our own
+ * check of every issuer's name constraints against all names of the leaf (mbedTLS ignores
+ * them), dNSName constraints applied to SRV-ID and XmppAddr domains as well.
+ * Returns ERR_OK or ERR_CERT_EXPIRED, _NOT_YET, _UNTRUSTED, _PURPOSE, _WEAK, _CONSTRAINT, _CHAIN,
+ * _PARSE. `facts` is filled whenever the leaf could be read. The verified path's earliest notAfter
+ * goes to *not_after (may be NULL). */
+struct err cert_judge(const struct slice *chain, size_t count, const struct cert_set *set,
+	const struct cert_rules *rules, int64_t now, struct cert_facts *facts, int64_t *not_after);
+
+#endif

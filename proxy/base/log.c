@@ -1,0 +1,251 @@
+#include "base/log.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+	VALUE_MAX = 256,
+	LINE_MAX_BYTES = 4096,
+	PEER_LINES_PER_SECOND = 20, /* per reason */
+};
+
+static struct {
+	int fd;
+	enum log_format format;
+	enum log_level level;
+	const char *role;
+	int number;
+} out = {.fd = 2, .format = LOG_LOGFMT, .level = LOG_INFO, .role = "main"};
+
+static struct {
+	time_t second;
+	unsigned lines;
+	unsigned suppressed;
+} rate[ERR_COUNT];
+
+static const char *const level_names[] = {"error", "warn", "info", "debug"};
+
+struct line {
+	char text[LINE_MAX_BYTES];
+	size_t len;
+};
+
+void log_setup(int fd, enum log_format format, enum log_level level, const char *role, int number)
+{
+	out.fd = fd;
+	out.format = format;
+	out.level = level;
+	out.role = role;
+	out.number = number;
+}
+
+void log_set_level(enum log_level level)
+{
+	out.level = level;
+}
+
+bool log_level_parse(struct slice text, enum log_level *level)
+{
+	for (size_t i = 0; i < sizeof level_names / sizeof *level_names; i++) {
+		if (slice_eq_str(text, level_names[i])) {
+			*level = (enum log_level)i;
+			return true;
+		}
+	}
+	return false;
+}
+
+bool log_format_parse(struct slice text, enum log_format *format)
+{
+	bool json = slice_eq_str(text, "json");
+	if (!json && !slice_eq_str(text, "logfmt"))
+		return false;
+	*format = json ? LOG_JSON : LOG_LOGFMT;
+	return true;
+}
+
+struct log_field log_s(const char *key, struct slice text)
+{
+	return (struct log_field){.key = key, .text = text};
+}
+
+struct log_field log_c(const char *key, const char *text)
+{
+	return (struct log_field){.key = key, .text = slice_str(text)};
+}
+
+struct log_field log_n(const char *key, int64_t number)
+{
+	return (struct log_field){.key = key, .number = number, .is_number = true};
+}
+
+struct log_field log_end(void)
+{
+	return (struct log_field){0};
+}
+
+static void put(struct line *l, const char *text, size_t len)
+{
+	/* The last bytes are kept for the closing brace and the newline. */
+	if (l->len + len > sizeof l->text - 4)
+		len = sizeof l->text - 4 - l->len;
+	memcpy(l->text + l->len, text, len);
+	l->len += len;
+}
+
+static void put_str(struct line *l, const char *text)
+{
+	put(l, text, strlen(text));
+}
+
+/* A JSON string; logfmt uses the same quoting. Bytes over 0x7f are kept, the log is UTF-8; what
+ * peers send was checked to be UTF-8 before it can get here, certificate names were sanitised. */
+static void put_quoted(struct line *l, struct slice s)
+{
+	put(l, "\"", 1);
+	for (size_t i = 0; i < s.len && i < VALUE_MAX; i++) {
+		unsigned char c = (unsigned char)s.ptr[i];
+		char esc[8];
+		if (c == '"' || c == '\\')
+			snprintf(esc, sizeof esc, "\\%c", c);
+		else if (c < 0x20 || c == 0x7f)
+			snprintf(esc, sizeof esc, "\\u%04x", c);
+		else
+			snprintf(esc, sizeof esc, "%c", c);
+		put_str(l, esc);
+	}
+	put(l, "\"", 1);
+}
+
+static bool is_plain(struct slice s)
+{
+	for (size_t i = 0; i < s.len; i++) {
+		unsigned char c = (unsigned char)s.ptr[i];
+		if (c <= ' ' || c >= 0x7f || c == '"' || c == '=' || c == '\\')
+			return false;
+	}
+	return s.len > 0 && s.len <= VALUE_MAX;
+}
+
+static void put_field(struct line *l, const struct log_field *f)
+{
+	if (!f->is_number && !f->text.ptr)
+		return;
+	bool json = out.format == LOG_JSON;
+	put_str(l, json ? ",\"" : " ");
+	put_str(l, f->key);
+	put_str(l, json ? "\":" : "=");
+	if (f->is_number) {
+		char number[24];
+		snprintf(number, sizeof number, "%lld", (long long)f->number);
+		put_str(l, number);
+	} else if (!json && is_plain(f->text)) {
+		put(l, f->text.ptr, f->text.len);
+	} else {
+		put_quoted(l, f->text);
+	}
+}
+
+static void begin(struct line *l, enum log_level level, const char *event)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_REALTIME, &now);
+	struct tm tm;
+	gmtime_r(&now.tv_sec, &tm);
+	char when[40];
+	size_t n = strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%S", &tm);
+	snprintf(when + n, sizeof when - n, ".%03ldZ", now.tv_nsec / 1000000);
+	char head[200];
+	snprintf(head, sizeof head,
+		out.format == LOG_JSON
+			? "{\"time\":\"%s\",\"level\":\"%s\",\"role\":\"%s\",\"n\":%d,"
+			  "\"event\":\"%s\""
+			: "time=%s level=%s role=%s n=%d event=%s",
+		when, level_names[level], out.role, out.number, event);
+	l->len = 0;
+	put_str(l, head);
+}
+
+static void end(struct line *l)
+{
+	if (out.format == LOG_JSON)
+		l->text[l->len++] = '}';
+	l->text[l->len++] = '\n';
+	ssize_t done = write(out.fd, l->text, l->len);
+	(void)done; /* A full log pipe must not stop the gate. */
+}
+
+static void put_list(struct line *l, va_list ap)
+{
+	for (struct log_field f = va_arg(ap, struct log_field); f.key;
+		f = va_arg(ap, struct log_field))
+		put_field(l, &f);
+}
+
+void log_event(enum log_level level, const char *event, ...)
+{
+	if (level > out.level)
+		return;
+	struct line l;
+	begin(&l, level, event);
+	va_list ap;
+	va_start(ap, event);
+	put_list(&l, ap);
+	va_end(ap);
+	end(&l);
+}
+
+/* How many lines of this reason were held back before this one; -1: hold this one back too. */
+static int rate_take(enum err_code code)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	if (rate[code].second != now.tv_sec) {
+		rate[code].second = now.tv_sec;
+		rate[code].lines = 0;
+	}
+	if (rate[code].lines++ >= PEER_LINES_PER_SECOND) {
+		rate[code].suppressed++;
+		return -1;
+	}
+	int held = (int)rate[code].suppressed;
+	rate[code].suppressed = 0;
+	return held;
+}
+
+void log_reason(struct err e, const char *event, ...)
+{
+	const struct err_row *row = err_row(e.code);
+	enum log_level level = LOG_INFO;
+	if (row->blame == BLAME_US || row->blame == BLAME_OPERATOR)
+		level = LOG_ERROR;
+	else if (row->blame == BLAME_TENANT)
+		level = LOG_WARN;
+	if (level > out.level)
+		return;
+	int held = row->blame == BLAME_PEER ? rate_take(e.code) : 0;
+	if (held < 0)
+		return;
+	struct line l;
+	begin(&l, level, event);
+	va_list ap;
+	va_start(ap, event);
+	put_list(&l, ap);
+	va_end(ap);
+	struct log_field tail[] = {log_c("reason", row->id), log_c("blame", blame_name(row->blame)),
+		log_c("why", row->sentence)};
+	for (size_t i = 0; i < sizeof tail / sizeof *tail; i++)
+		put_field(&l, &tail[i]);
+	if (e.native) {
+		struct log_field f = log_n("native", e.native);
+		put_field(&l, &f);
+	}
+	if (held > 0) {
+		struct log_field f = log_n("suppressed", held);
+		put_field(&l, &f);
+	}
+	end(&l);
+}

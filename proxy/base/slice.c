@@ -1,0 +1,60 @@
+#include "base/slice.h"
+
+#include <string.h>
+#include <strings.h>
+
+struct slice slice_of(const void *ptr, size_t len)
+{
+	return (struct slice){ptr, len};
+}
+
+struct slice slice_str(const char *text)
+{
+	return text ? slice_of(text, strlen(text)) : SLICE_NONE;
+}
+
+bool slice_eq(struct slice a, struct slice b)
+{
+	return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
+}
+
+bool slice_eq_str(struct slice a, const char *text)
+{
+	return slice_eq(a, slice_str(text));
+}
+
+bool slice_ieq_str(struct slice a, const char *text)
+{
+	return a.len == strlen(text) && (a.len == 0 || strncasecmp(a.ptr, text, a.len) == 0);
+}
+
+bool slice_starts(struct slice a, const char *prefix)
+{
+	size_t n = strlen(prefix);
+	return a.len >= n && (n == 0 || memcmp(a.ptr, prefix, n) == 0);
+}
+
+size_t slice_find(struct slice a, char c)
+{
+	const char *at = a.len ? memchr(a.ptr, c, a.len) : NULL;
+	return at ? (size_t)(at - a.ptr) : a.len;
+}
+
+struct slice slice_sub(struct slice a, size_t from, size_t to)
+{
+	if (to > a.len)
+		to = a.len;
+	if (from > to)
+		from = to;
+	return slice_of(a.ptr ? a.ptr + from : NULL, to - from);
+}
+
+bool slice_eq_secret(struct slice a, struct slice b)
+{
+	if (a.len != b.len)
+		return false;
+	unsigned char diff = 0;
+	for (size_t i = 0; i < a.len; i++)
+		diff |= (unsigned char)(a.ptr[i] ^ b.ptr[i]);
+	return diff == 0;
+}
