@@ -1,0 +1,13 @@
+/* The verbs of the command line. Each gets its own arguments (argv[0] is the verb) and returns the
+ * exit status: 0 fine, 1 a problem was found, 2 usage, 3 cannot run. */
+#ifndef FEDGATE_CMD_CMD_H
+#define FEDGATE_CMD_CMD_H
+
+#define CMD_DEFAULT_CONFIG "/etc/fedgate/fedgate.ini"
+
+int cmd_check(int argc, char **argv);	       /* check [--config FILE] [--deep] [--json] */
+int cmd_backend_config(int argc, char **argv); /* backend-config prosody|ejabberd [--config FILE] */
+int cmd_serve(int argc, char **argv);	       /* serve [--config FILE] */
+int cmd_reference(int argc, char **argv);      /* reference: tenants/reference.md on stdout */
+
+#endif
