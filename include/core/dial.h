@@ -1,0 +1,66 @@
+/* Finding a connected socket: for a peer by SRV, addresses and Happy Eyeballs (protocol sheet 11;
+ * RFC 6120 3.2, RFC 2782, XEP-0368, XEP-0495, RFC 8305), for a backend from a list.
+ *
+ * Happy path: dial_peer/dial_list, then `connected` with a socket the callee owns. When TLS, stream
+ * or proof fail on it, dial_next goes on with the next candidate. Failure: `failed` once, when
+ * no candidate is left or the total time is over. Frees: dial_stop may be called at any time, also
+ * from a callback; attempts' handles free themselves. */
+#ifndef FEDGATE_CORE_DIAL_H
+#define FEDGATE_CORE_DIAL_H
+
+#include "core/timers.h"
+#include "net/resolve.h"
+#include "tenants/tenant.h"
+#include "xmpp/srv.h"
+
+struct worker;
+
+struct dial_events {
+	void (*connected)(void *owner, int fd, bool direct_tls);
+	void (*failed)(void *owner, struct err why);
+};
+
+struct dial_candidate {
+	struct sockaddr_storage addr;
+	bool direct_tls;
+	bool tried;
+};
+
+enum { DIAL_CANDIDATES_MAX = 64, DIAL_ATTEMPTS_MAX = 3 };
+
+struct dial_attempt; /* one socket on its way */
+
+struct dial {
+	struct worker *worker;
+	const struct dial_events *events;
+	void *owner;
+	bool active;
+	struct domain domain; /* peers: the service domain */
+	struct ticket ticket; /* of the questions under way */
+	bool has_ticket;
+	int questions;	      /* answers still to come */
+	struct srv_set srv;
+	struct resolve_answer *answers[2]; /* owned, the two SRV answers */
+	size_t next_target;
+	struct dial_candidate candidates[DIAL_CANDIDATES_MAX];
+	size_t candidate_count;
+	struct dial_attempt *attempts[DIAL_ATTEMPTS_MAX];
+	struct err last; /* the reason to give when nothing is left */
+	struct timer stagger, total;
+	/* Only where DNS points, nothing is connected (delegation): */
+	bool only_look;
+	bool points_here;
+};
+
+void dial_peer(struct dial *d, struct worker *w, const struct domain *domain,
+	const struct dial_events *events, void *owner);
+void dial_list(struct dial *d, struct worker *w, const struct address_list *list,
+	const struct dial_events *events, void *owner);
+/* Resolves all the way and ends in `failed`: ERR_OK and points_here tell whether one of the
+ * domain's endpoints is a listener of this gate. */
+void dial_look(struct dial *d, struct worker *w, const struct domain *domain,
+	const struct dial_events *events, void *owner);
+void dial_next(struct dial *d, struct err why);
+void dial_stop(struct dial *d);
+
+#endif

@@ -1,0 +1,215 @@
+#include "core/assess.h"
+
+#include "base/map.h"
+#include "base/mem.h"
+#include "core/worker_inside.h"
+
+#include <string.h>
+
+enum { READ_DEADLINE_MS = 500, PEM_MAX = 256 * 1024, CA_MAX = 16 * 1024 * 1024 };
+
+/* One tenant's parsed files, or why they cannot be used: a broken file is not read again for every
+ * handshake. */
+struct kept {
+	uint64_t version; /* of the tenant they were read for */
+	struct credential *credential;
+	struct err credential_error;
+	struct cert_set *own_cas;
+	bool has_credential, has_cas;
+};
+
+struct assessor {
+	struct map *kept; /* tenant domain -> struct kept */
+	struct cert_set *gate_cas;
+	bool gate_read;
+};
+
+struct assessor *assessor_new(uint64_t seed)
+{
+	struct assessor *a = MEM_NEW(struct assessor);
+	a->kept = map_new(seed);
+	return a;
+}
+
+static void kept_reset(struct kept *k)
+{
+	credential_release(k->credential);
+	cert_set_release(k->own_cas);
+	*k = (struct kept){0};
+}
+
+void assessor_free(struct assessor *a)
+{
+	if (!a)
+		return;
+	for (size_t i = 0; i < map_count(a->kept); i++) {
+		struct kept *k = map_value_at(a->kept, i);
+		kept_reset(k);
+		mem_free(k);
+	}
+	map_free(a->kept);
+	cert_set_release(a->gate_cas);
+	mem_free(a);
+}
+
+void assessor_forget(struct assessor *a)
+{
+	/* Tenants' entries are kept by version; the gate's bundle is read again when asked for. */
+	cert_set_release(a->gate_cas);
+	a->gate_cas = NULL;
+	a->gate_read = false;
+}
+
+static struct kept *kept_for(struct assessor *a, const struct tenant *t)
+{
+	struct kept *k = map_get(a->kept, domain_slice(&t->domain));
+	if (!k) {
+		k = MEM_NEW(struct kept);
+		map_put(a->kept, domain_slice(&t->domain), k);
+	}
+	if (k->version != t->version)
+		kept_reset(k);
+	k->version = t->version;
+	return k;
+}
+
+static struct err add_pair(struct credential *c, struct channel *channel, const struct tenant *t,
+	enum channel_file certificate, enum channel_file key)
+{
+	struct buf chain_pem, key_pem;
+	buf_init(&chain_pem, PEM_MAX);
+	buf_init(&key_pem, PEM_MAX);
+	key_pem.secret = true;
+	struct err e = channel_read_file(channel, t, certificate, READ_DEADLINE_MS, &chain_pem);
+	if (!err_is(e))
+		e = channel_read_file(channel, t, key, READ_DEADLINE_MS, &key_pem);
+	if (!err_is(e))
+		e = credential_add(c, buf_peek(&chain_pem), buf_peek(&key_pem));
+	buf_fini(&chain_pem);
+	buf_fini(&key_pem);
+	return e;
+}
+
+static struct err read_credential(struct kept *k, struct channel *channel, const struct tenant *t)
+{
+	if (!t->certificate)
+		return err_make(ERR_TLS_CREDENTIAL);
+	k->credential = credential_new();
+	struct err e = add_pair(k->credential, channel, t, CHANNEL_CERTIFICATE, CHANNEL_KEY);
+	if (!err_is(e) && t->certificate2)
+		e = add_pair(k->credential, channel, t, CHANNEL_CERTIFICATE_2, CHANNEL_KEY_2);
+	if (err_is(e)) {
+		credential_release(k->credential);
+		k->credential = NULL;
+		char name[DOMAIN_UNICODE_MAX + 1];
+		log_reason(e, "credential", log_s("tenant", domain_unicode(&t->domain, name)),
+			log_c("file", t->certificate), log_end());
+	}
+	return e;
+}
+
+struct credential *assess_credential(struct assessor *a, struct channel *channel,
+	const struct tenant *t, struct err *e)
+{
+	struct kept *k = kept_for(a, t);
+	if (!k->has_credential) {
+		k->credential_error = read_credential(k, channel, t);
+		/* A deadline that passed is worth another try; a file that is wrong is not. */
+		k->has_credential = k->credential_error.code != ERR_FILE;
+	}
+	*e = k->credential_error;
+	return k->credential;
+}
+
+static struct cert_set *read_cas(struct channel *channel, const struct tenant *t,
+	enum channel_file which)
+{
+	struct buf pem;
+	struct cert_set *set = NULL;
+	buf_init(&pem, CA_MAX);
+	struct err e = channel_read_file(channel, t, which, READ_DEADLINE_MS, &pem);
+	if (!err_is(e))
+		set = cert_set_new(buf_peek(&pem), NULL, &e);
+	buf_fini(&pem);
+	if (err_is(e))
+		log_reason(e, "authorities", log_c("of", t ? "tenant" : "gate"),
+			log_s("tenant", t ? domain_slice(&t->domain) : SLICE_NONE), log_end());
+	return set;
+}
+
+static struct cert_set *gate_cas(struct assessor *a, struct channel *channel,
+	const struct gate *gate)
+{
+	if (!a->gate_read && gate->ca_file && *gate->ca_file) {
+		a->gate_cas = read_cas(channel, NULL, CHANNEL_GATE_CA);
+		a->gate_read = true;
+	}
+	return a->gate_cas;
+}
+
+static struct cert_set *tenant_cas(struct assessor *a, struct channel *channel,
+	const struct tenant *t)
+{
+	struct kept *k = kept_for(a, t);
+	if (!k->has_cas && t->ca_file) {
+		k->own_cas = read_cas(channel, t, CHANNEL_TENANT_CA);
+		k->has_cas = true;
+	}
+	return k->own_cas;
+}
+
+/* One set's word on the chain and the name together. */
+static struct err judge(const struct cert_set *set, const struct cert_rules *rules,
+	const struct slice *chain, size_t count, const struct domain *domain,
+	struct assessment *out)
+{
+	struct cert_facts facts = {0};
+	int64_t not_after = 0;
+	struct err e = cert_judge(chain, count, set, rules, worker_wall_s(), &facts, &not_after);
+	if (!err_is(e) && !identity_matches(&facts, domain, rules->allow_other_names, NULL)) {
+		e = err_make(ERR_CERT_NAME);
+		/* "Not even so much as an error message is logged" must never be true of us. */
+		identity_describe(&facts, out->names, sizeof out->names);
+	}
+	if (!err_is(e))
+		out->not_after = not_after;
+	return e;
+}
+
+struct assessment assess_chain(struct assessor *a, struct channel *channel, const struct gate *gate,
+	const struct tenant *t, const struct slice *chain, size_t count,
+	const struct domain *domain)
+{
+	struct assessment out = {.certificate = err_make(ERR_CERT_NONE)};
+	if (!count)
+		return out;
+	out.certificate = err_make(ERR_CERT_UNTRUSTED);
+	const struct cert_set *own = tenant_cas(a, channel, t);
+	const struct cert_rules community = {.require_eku = false, .allow_other_names = true};
+	if (own)
+		out.certificate = judge(own, &community, chain, count, domain, &out);
+	const struct cert_set *public = gate_cas(a, channel, gate);
+	/* ID-7: the stricter rules for public authorities; ID-9: SRV-ID from them by permission. */
+	const struct cert_rules strict = {.require_eku = true, .allow_other_names = t->other_names};
+	if (err_is(out.certificate) && public) {
+		struct err e = judge(public, &strict, chain, count, domain, &out);
+		if (out.certificate.code == ERR_CERT_UNTRUSTED || !err_is(e))
+			out.certificate = e;
+	}
+	return out;
+}
+
+enum level level_of_proof(enum pair_proof proof, bool tls)
+{
+	switch (proof) {
+	case PROOF_EXTERNAL:
+	case PROOF_CERTIFICATE:
+		return LEVEL_TRUSTED;
+	case PROOF_DIALBACK:
+		return tls ? LEVEL_SECURE : LEVEL_VERIFIED; /* DB-13 */
+	case PROOF_BACKEND:
+	case PROOF_NONE:
+		break;
+	}
+	return LEVEL_NONE;
+}

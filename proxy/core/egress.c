@@ -1,0 +1,671 @@
+#include "core/egress.h"
+
+#include "base/mem.h"
+#include "core/delegation.h"
+#include "core/relay.h"
+#include "core/route.h"
+#include "xmpp/stream_in.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum {
+	GOODBYE_MS = 3000,
+	HEADER_MS = 10000, /* until the header, and for verify-only streams (BE-17) */
+	HOLD_MS = 2000,	   /* house rules 1: then `valid`, and the remote is dialled lazily */
+	HINT_MS = 25,	   /* how often the shared hint is looked at while holding */
+};
+
+struct egress {
+	struct session_node node; /* first: in worker->egresses */
+	struct worker *worker;
+	struct link link;
+	struct stream_in stream;
+	struct tenant *tenant; /* held, of the stream's `from`; NULL before the header */
+	struct timer deadline;
+	bool dead, up;
+	char session[SESSION_ID_LEN + 1];
+	uint64_t stanzas, questions;
+};
+
+/* A pair on egress, from the backend's db:result to `valid`:
+ *
+ *   CHECKING (is it the backend?) -> LOOKING (is the remote a proven neighbour?)
+ *     -> HOLDING (until the way is ready, a B-IN is pending, or HOLD_MS) -> VALID */
+enum pair_out_state { PAIR_OUT_CHECKING, PAIR_OUT_LOOKING, PAIR_OUT_HOLDING, PAIR_OUT_VALID };
+
+struct pair_out {
+	struct egress *egress;
+	struct pair *pair;
+	enum pair_out_state state;
+	struct outgoing *check; /* the question to the backend */
+	struct delegation_wait *look;
+	struct tenant *neighbour; /* held while looking; the remote is a tenant here */
+	bool neighbour_here;
+	struct route *route;
+	struct timer hold;
+	uint64_t held_since_ms;
+};
+
+static void run_actions(struct egress *g, struct actions *a);
+static void hold(struct pair_out *po);
+
+/* ---- log ---- */
+
+static void log_end_of(struct egress *g, struct err why, const struct actions *a)
+{
+	char peer[DOMAIN_UNICODE_MAX + 1], ours[DOMAIN_UNICODE_MAX + 1], address[64] = "";
+	uv_ip_name((struct sockaddr *)&g->link.remote_addr, address, sizeof address);
+	struct slice from = domain_unicode(&g->stream.header.from, ours);
+	struct slice to = domain_unicode(&g->stream.header.to, peer);
+	bool ordinary = why.code == ERR_PEER_CLOSED || why.code == ERR_LOST;
+	if (ordinary)
+		log_event(LOG_DEBUG, "stream-down", log_c("session", g->session),
+			log_c("leg", "B-OUT"), log_s("from", from), log_s("to", to),
+			log_n("stanzas", (int64_t)g->stanzas), log_end());
+	else
+		log_reason(why, g->up ? "stream-down" : "refused", log_c("session", g->session),
+			log_c("leg", "B-OUT"), log_s("from", from), log_s("to", to),
+			log_c("address", address),
+			log_c("condition", a && a->condition[0] ? a->condition : NULL),
+			log_c("said", a && a->text[0] ? a->text : NULL), log_end());
+}
+
+/* ---- ending ---- */
+
+static void pair_out_end(struct pair_out *po)
+{
+	struct worker *w = po->egress->worker;
+	timer_stop(w->timers, &po->hold);
+	if (po->check)
+		outgoing_drop(po->check);
+	if (po->look)
+		delegation_cancel(po->look);
+	if (po->route)
+		route_close(po->route);
+	tenant_release(po->neighbour);
+	mem_free(po);
+}
+
+static void end_stream(struct egress *g, struct err why, const struct actions *a)
+{
+	if (g->dead)
+		return;
+	g->dead = true;
+	log_end_of(g, why, a);
+	for (size_t i = 0; i < g->stream.pairs.count; i++) {
+		struct pair *pair = g->stream.pairs.items[i];
+		if (pair->user)
+			pair_out_end(pair->user);
+		pair->user = NULL;
+	}
+	timer_stop(g->worker->timers, &g->deadline);
+	link_finish(&g->link, GOODBYE_MS);
+	if (g->link.phase == LINK_OPEN)
+		link_close(&g->link);
+}
+
+static void fail_as(struct egress *g, struct err why, const char *condition, const char *detail)
+{
+	struct actions a;
+	actions_init(&a);
+	stream_in_fail(&g->stream, why, condition, detail, &a);
+	run_actions(g, &a);
+	actions_fini(&a);
+	end_stream(g, why, NULL);
+}
+
+static void fail_stream(struct egress *g, struct err why)
+{
+	fail_as(g, why, NULL, NULL);
+}
+
+static void free_egress(void *object)
+{
+	struct egress *g = object;
+	session_unlink(&g->node);
+	stream_in_fini(&g->stream);
+	tenant_release(g->tenant);
+	mem_free(g);
+}
+
+static void on_closed(void *owner)
+{
+	struct egress *g = owner;
+	worker_bury(g->worker, g, free_egress);
+}
+
+static void on_late(void *arg)
+{
+	struct egress *g = arg;
+	/* A stream that only asked db:verify and stays is closed properly, without an error. */
+	if (g->questions) {
+		struct actions a;
+		actions_init(&a);
+		stream_in_end(&g->stream, &a);
+		run_actions(g, &a);
+		actions_fini(&a);
+	} else {
+		fail_stream(g, err_make(ERR_HEADER_TIMEOUT));
+	}
+}
+
+/* ---- the verdict on a pair ---- */
+
+static void give_verdict(struct pair_out *po, struct verdict v)
+{
+	struct egress *g = po->egress;
+	struct actions a;
+	actions_init(&a);
+	stream_in_verdict(&g->stream, po->pair, v, &a);
+	run_actions(g, &a);
+	actions_fini(&a);
+}
+
+static void say_valid(struct pair_out *po)
+{
+	timer_stop(po->egress->worker->timers, &po->hold);
+	po->state = PAIR_OUT_VALID;
+	give_verdict(po, (struct verdict){.decision = VERDICT_PROVEN, .proof = PROOF_BACKEND});
+}
+
+static void refuse(struct pair_out *po, struct err why)
+{
+	give_verdict(po, (struct verdict){.decision = VERDICT_REFUSED, .why = why});
+}
+
+/* ---- the way ---- */
+
+static void on_route_room(void *owner)
+{
+	struct pair_out *po = owner;
+	link_resume(&po->egress->link);
+}
+
+static void on_route_ready(void *owner)
+{
+	struct pair_out *po = owner;
+	if (po->state == PAIR_OUT_HOLDING)
+		say_valid(po);
+}
+
+/* BE-10 and the table of protocol sheet 20.4: what the user of the backend gets to read. */
+static void fail_before_valid(struct pair_out *po, struct err why, const char *condition,
+	const char *text)
+{
+	static const char *const passed_on[] = {"host-unknown", "host-gone", "policy-violation",
+		"resource-constraint"};
+	const char *told = err_row(why.code)->condition;
+	char detail[200] = "";
+	if (!*told || why.code == ERR_PEER_STREAM_ERROR)
+		told = "remote-connection-failed";
+	for (size_t i = 0; i < sizeof passed_on / sizeof *passed_on; i++) {
+		if (strcmp(condition, passed_on[i]) == 0)
+			told = passed_on[i];
+	}
+	if (strcmp(condition, "item-not-found") == 0)
+		told = "host-unknown";
+	if (*condition || *text)
+		snprintf(detail, sizeof detail, "%s%s%s", condition, *text ? " " : "", text);
+	/* `not-authorized` is the backend's own trouble, the certificate of a peer is not. */
+	if (strcmp(told, "not-authorized") == 0 && why.code != ERR_DB_REJECTED)
+		told = "remote-connection-failed";
+	fail_as(po->egress, why, told, detail);
+}
+
+static bool on_route_failed(void *owner, struct err why, const char *condition, const char *text)
+{
+	struct pair_out *po = owner;
+	if (po->state == PAIR_OUT_VALID)
+		return false; /* the route bounces (BE-5) */
+	fail_before_valid(po, why, condition, text);
+	return true;
+}
+
+static const struct route_events route_events = {
+	.room = on_route_room, .ready = on_route_ready, .failed = on_route_failed};
+
+static void make_route(struct pair_out *po)
+{
+	struct egress *g = po->egress;
+	bool inside = po->neighbour_here;
+	struct route_config c = {
+		.from = po->pair->from,
+		.to = po->pair->to,
+		.forward_tenant = inside ? po->neighbour : g->tenant,
+		.forward_backend = inside,
+		.back_tenant = g->tenant,
+		.back_backend = true,
+		.session = g->session,
+		.lang = g->stream.header.lang,
+	};
+	po->route = route_new(g->worker, &c, &route_events, po);
+}
+
+/* ---- tenant to tenant (ADR-8) ---- */
+
+/* What `tenant` shows for `domain` to a neighbour: its own certificate under the neighbour's
+ * authorities, else that its public DNS points here, else nothing. */
+static enum level level_inside(struct worker *w, struct tenant *tenant, const struct domain *domain,
+	const struct tenant *judge, enum delegation_state points)
+{
+	struct err e;
+	struct slice chain[CERT_CHAIN_MAX + 1];
+	struct credential *c = assess_credential(w->assessor, w->channel, tenant, &e);
+	for (size_t i = 0; c && i < credential_count(c); i++) {
+		size_t n = credential_chain(c, i, chain, CERT_CHAIN_MAX + 1);
+		struct assessment found =
+			assess_chain(w->assessor, w->channel, w->gate, judge, chain, n, domain);
+		if (!err_is(found.certificate))
+			return LEVEL_TRUSTED;
+	}
+	return points == DELEGATION_HERE ? LEVEL_SECURE : LEVEL_NONE;
+}
+
+static void log_inside(struct pair_out *po, enum level sender)
+{
+	struct egress *g = po->egress;
+	log_event(LOG_INFO, "stream-up", log_c("session", g->session), log_c("leg", "INSIDE"),
+		log_c("dir", "inside"), log_s("from", slice_of(po->pair->from_text, po->pair->from_len)),
+		log_s("to", slice_of(po->pair->to_text, po->pair->to_len)),
+		log_c("proof", sender == LEVEL_TRUSTED ? "certificate" : "delegation"),
+		log_c("level", level_name(sender)), log_end());
+}
+
+static void on_sender_looked(void *arg, enum delegation_state points)
+{
+	struct pair_out *po = arg;
+	struct egress *g = po->egress;
+	po->look = NULL;
+	enum level sender =
+		level_inside(g->worker, g->tenant, &po->pair->from, po->neighbour, points);
+	enum level target = level_inside(g->worker, po->neighbour, &po->pair->to, g->tenant,
+		DELEGATION_HERE);
+	if (sender == LEVEL_NONE || sender < po->neighbour->floor_in) {
+		refuse(po, err_make(sender == LEVEL_NONE ? ERR_TENANT_UNPROVEN : ERR_POLICY));
+		return;
+	}
+	if (target < g->tenant->floor_out) {
+		refuse(po, err_make(ERR_POLICY));
+		return;
+	}
+	po->neighbour_here = true;
+	log_inside(po, sender);
+	hold(po);
+}
+
+static void on_target_looked(void *arg, enum delegation_state points)
+{
+	struct pair_out *po = arg;
+	po->look = NULL;
+	if (points == DELEGATION_HERE) {
+		po->look = delegation_ask(po->egress->worker, &po->pair->from, on_sender_looked, po);
+		return;
+	}
+	/* Its public DNS is elsewhere: whoever is a tenant under that name here, the domain is a
+	 * remote one like any other. */
+	hold(po);
+}
+
+/* ---- holding the answer ---- */
+
+static bool bin_pending(const struct pair_out *po)
+{
+	struct worker *w = po->egress->worker;
+	return shared_pending_has(w->shared, &po->pair->to, &po->pair->from, worker_now_ms(w));
+}
+
+static void on_hold(void *arg)
+{
+	struct pair_out *po = arg;
+	struct worker *w = po->egress->worker;
+	/* BE-4: Prosody's db:verify waits behind this answer. */
+	if (bin_pending(po) || worker_now_ms(w) - po->held_since_ms >= HOLD_MS)
+		say_valid(po);
+	else
+		timer_start(w->timers, &po->hold, HINT_MS, on_hold, po);
+}
+
+static void hold(struct pair_out *po)
+{
+	struct worker *w = po->egress->worker;
+	po->state = PAIR_OUT_HOLDING;
+	po->held_since_ms = worker_now_ms(w);
+	make_route(po);
+	if (bin_pending(po)) {
+		say_valid(po); /* the remote is dialled with the first stanza */
+		return;
+	}
+	timer_start(w->timers, &po->hold, HINT_MS, on_hold, po);
+	route_start(po->route);
+}
+
+static void look(struct pair_out *po)
+{
+	struct egress *g = po->egress;
+	struct tenant *t = registry_find(g->worker->registry, &po->pair->to);
+	po->state = PAIR_OUT_LOOKING;
+	if (!t) {
+		hold(po);
+		return;
+	}
+	po->neighbour = tenant_hold(t);
+	po->look = delegation_ask(g->worker, &po->pair->to, on_target_looked, po);
+}
+
+/* ---- is it the backend? (BE-11) ---- */
+
+static void on_check_answered(void *owner, enum db_outcome outcome)
+{
+	struct pair_out *po = owner;
+	outgoing_drop(po->check);
+	po->check = NULL;
+	if (outcome == DB_VALID)
+		look(po);
+	else
+		refuse(po, err_make(ERR_BACKEND_UNPROVEN));
+}
+
+static void on_check_failed(void *owner, struct err why, const char *condition, const char *text)
+{
+	struct pair_out *po = owner;
+	(void)condition;
+	(void)text;
+	outgoing_drop(po->check);
+	po->check = NULL;
+	log_reason(why, "backend-check", log_c("session", po->egress->session),
+		log_s("tenant", domain_slice(&po->egress->tenant->domain)), log_end());
+	refuse(po, err_make(ERR_BACKEND_UNPROVEN));
+}
+
+static void on_check_event(void *owner)
+{
+	(void)owner;
+}
+
+static const struct outgoing_events check_events = {.ready = on_check_event,
+	.failed = on_check_failed,
+	.answered = on_check_answered,
+	.room = on_check_event};
+
+static void start_check(struct pair_out *po)
+{
+	struct egress *g = po->egress;
+	po->state = PAIR_OUT_CHECKING;
+	if (!g->tenant->backend_check) {
+		look(po);
+		return;
+	}
+	struct outgoing_config c = {
+		.tenant = g->tenant,
+		.backend = true,
+		.local = po->pair->to,
+		.remote = po->pair->from,
+		.session = g->session,
+		.leg = "B-VERIFY",
+		.verify_id = g->stream.id,
+		.verify_key = po->pair->key,
+	};
+	po->check = outgoing_new(g->worker, &c, &check_events, po);
+	outgoing_start(po->check);
+}
+
+/* ---- the stream's actions ---- */
+
+static bool speaks_for(const struct egress *g, const struct domain *d)
+{
+	return g->tenant && tenant_has_domain(g->tenant, d);
+}
+
+static void assess_pair(struct egress *g, struct pair *pair)
+{
+	if (pair->state == PAIR_VALID) {
+		/* The caller was proven to be the backend; another key changes nothing. */
+		give_verdict(pair->user,
+			(struct verdict){.decision = VERDICT_PROVEN, .proof = PROOF_BACKEND});
+		return;
+	}
+	if (pair->user)
+		pair_out_end(pair->user);
+	struct pair_out *po = MEM_NEW(struct pair_out);
+	po->egress = g;
+	po->pair = pair;
+	pair->user = po;
+	timer_stop(g->worker->timers, &g->deadline);
+	if (speaks_for(g, &pair->from))
+		start_check(po);
+	else
+		refuse(po, err_make(ERR_BACKEND_SPOOF)); /* protocol sheet 20.6, 3 */
+}
+
+/* BE-1: valid only for our own key under the label "in", and only to that tenant's backend. */
+static void check_key(struct egress *g, const struct db_query *q, struct actions *a)
+{
+	bool valid = speaks_for(g, &q->from) &&
+		     worker_check_key(g->worker, DBKEY_IN, &q->from, &q->to, q->id, q->key);
+	g->questions++;
+	log_event(LOG_DEBUG, "key-checked", log_c("session", g->session), log_c("leg", "B-OUT"),
+		log_s("tenant", domain_slice(&q->from)), log_s("peer", domain_slice(&q->to)),
+		log_c("outcome", valid ? "valid" : "invalid"), log_end());
+	stream_in_key_checked(&g->stream, q, valid ? DB_VALID : DB_INVALID, a);
+}
+
+static void pair_valid(struct egress *g)
+{
+	if (g->up)
+		return;
+	g->up = true;
+	struct scan_limits limits = scan_limits_proven;
+	limits.max_element_bytes = g->worker->gate->stanza_bytes;
+	scan_set_limits(g->link.scan, &limits);
+}
+
+static void on_action(struct egress *g, struct actions *a, const struct act *act)
+{
+	struct actions next;
+	switch (act->kind) {
+	case ACT_ASSESS:
+		assess_pair(g, act->pair);
+		break;
+	case ACT_CHECK_KEY:
+		actions_init(&next);
+		check_key(g, &a->query, &next);
+		run_actions(g, &next);
+		actions_fini(&next);
+		break;
+	case ACT_PAIR_VALID:
+		pair_valid(g);
+		break;
+	case ACT_CLOSE:
+		end_stream(g, act->why, a);
+		break;
+	case ACT_IGNORED:
+		log_reason(act->why, "ignored", log_c("session", g->session), log_c("leg", "B-OUT"),
+			log_end());
+		break;
+	default:
+		break; /* TLS and SASL never happen on egress */
+	}
+}
+
+static void run_actions(struct egress *g, struct actions *a)
+{
+	link_write(&g->link, buf_peek(&a->out));
+	for (size_t i = 0; i < a->count && !g->dead; i++)
+		on_action(g, a, &a->list[i]);
+}
+
+/* ---- link events ---- */
+
+static struct stream_local look_up(struct egress *g, const struct stream_header *h)
+{
+	struct stream_local local = {0};
+	struct tenant *t =
+		domain_is_set(&h->from) ? registry_find(g->worker->registry, &h->from) : NULL;
+	if (!t)
+		return local;
+	local.served = true;
+	if (!tenant_egress_allows(t, &g->link.remote_addr)) {
+		local.refusal = err_make(ERR_BACKEND_SPOOF);
+		return local;
+	}
+	tenant_hold(t);
+	tenant_release(g->tenant);
+	g->tenant = t;
+	return local;
+}
+
+static void on_header(void *owner, const struct scan_element *e)
+{
+	struct egress *g = owner;
+	struct stream_header h;
+	struct actions a;
+	char id[33];
+	worker_new_id(id); /* BE-13: the backend's key is a function of it */
+	actions_init(&a);
+	struct err wrong = stream_header_read(e, &h);
+	struct stream_local local = look_up(g, &h);
+	stream_in_header(&g->stream, &h, wrong, &local, id, &a);
+	run_actions(g, &a);
+	actions_fini(&a);
+}
+
+/* BE-14: never on another pair's way. */
+static void stray_stanza(struct egress *g, struct err why)
+{
+	log_reason(err_make(ERR_ROUTE_PAIR), "stray", log_c("session", g->session),
+		log_s("tenant", domain_slice(&g->tenant->domain)), log_c("as", err_row(why.code)->id),
+		log_end());
+	fail_stream(g, why);
+}
+
+static void on_stanza(struct egress *g, const struct scan_element *e)
+{
+	struct relay r = relay_judge(g->worker, &g->stream.pairs, e, g->stream.header.lang,
+		g->stream.header.lang);
+	if (err_is(r.wrong)) {
+		stray_stanza(g, r.wrong);
+		return;
+	}
+	struct pair_out *po = r.pair->user;
+	size_t limit = route_peer_limit(po->route);
+	g->stanzas++;
+	if (limit && r.bytes.len > limit) { /* LIM-2 */
+		route_bounce(po->route, r.bytes, err_make(ERR_STANZA_SIZE), NULL);
+		return;
+	}
+	route_push(po->route, r.bytes);
+	if (route_is_full(po->route)) {
+		route_note_full(po->route);
+		link_pause(&g->link);
+	}
+}
+
+static void on_element(void *owner, const struct scan_element *e)
+{
+	struct egress *g = owner;
+	if (g->up && stanza_kind(e) != STANZA_NONE) {
+		on_stanza(g, e);
+		return;
+	}
+	struct err wrong;
+	struct actions a;
+	struct element *el = element_parse(e, &wrong);
+	actions_init(&a);
+	if (el)
+		stream_in_element(&g->stream, el, &a);
+	else
+		stream_in_fail(&g->stream, wrong, NULL, NULL, &a);
+	element_free(el);
+	run_actions(g, &a);
+	actions_fini(&a);
+}
+
+static void on_end(void *owner)
+{
+	struct egress *g = owner;
+	struct actions a;
+	actions_init(&a);
+	stream_in_end(&g->stream, &a);
+	run_actions(g, &a);
+	actions_fini(&a);
+}
+
+static void on_link_event(void *owner)
+{
+	(void)owner; /* no TLS here, and little is ever written on B-OUT */
+}
+
+static void on_broken(void *owner, struct err why)
+{
+	struct egress *g = owner;
+	if (why.code >= ERR_XML && why.code <= ERR_NOT_XMPP)
+		fail_stream(g, why);
+	else
+		end_stream(g, why, NULL);
+}
+
+static const struct link_events link_events = {
+	.header = on_header,
+	.element = on_element,
+	.end = on_end,
+	.tls_up = on_link_event,
+	.broken = on_broken,
+	.room = on_link_event,
+	.closed = on_closed,
+};
+
+void egress_accept(struct worker *w, int fd)
+{
+	struct egress *g = MEM_NEW(struct egress);
+	g->worker = w;
+	char id[33];
+	worker_new_id(id);
+	memcpy(g->session, id, SESSION_ID_LEN);
+	session_link_in(&w->egresses, &g->node);
+	stream_in_init(&g->stream, true, false, &w->gate->host_name);
+	struct err e = link_open(&g->link, w, fd, &scan_limits_stranger, &link_events, g);
+	timer_start(w->timers, &g->deadline, HEADER_MS, on_late, g);
+	if (err_is(e))
+		end_stream(g, e, NULL);
+}
+
+/* ---- reload and stop ---- */
+
+static void rejudge(struct egress *g)
+{
+	if (g->dead || !g->tenant)
+		return;
+	struct tenant *t = registry_find(g->worker->registry, &g->tenant->domain);
+	if (!t || !tenant_has_domain(t, &g->stream.ours) ||
+		!tenant_egress_allows(t, &g->link.remote_addr)) {
+		fail_stream(g, err_make(ERR_HOST_GONE));
+		return;
+	}
+	if (t == g->tenant)
+		return;
+	tenant_hold(t);
+	tenant_release(g->tenant);
+	g->tenant = t;
+	for (size_t i = 0; i < g->stream.pairs.count; i++) {
+		struct pair_out *po = g->stream.pairs.items[i]->user;
+		if (po && po->route && !po->neighbour_here)
+			route_set_tenants(po->route, t, t);
+	}
+}
+
+void egresses_reload(struct worker *w)
+{
+	for (struct session_node *n = w->egresses, *next; n; n = next) {
+		next = n->next;
+		rejudge((struct egress *)n);
+	}
+}
+
+void egresses_stop(struct worker *w)
+{
+	for (struct session_node *n = w->egresses, *next; n; n = next) {
+		next = n->next;
+		fail_stream((struct egress *)n, err_make(ERR_SHUTDOWN));
+	}
+}

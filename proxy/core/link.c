@@ -1,0 +1,428 @@
+#include "core/link.h"
+
+#include "base/mem.h"
+#include "core/worker_inside.h"
+
+#include <linux/sockios.h>
+#include <string.h>
+#include <sys/ioctl.h>
+
+enum {
+	WIRE_HIGH = 64 * 1024,	/* no more stanzas are pulled while this much waits for the kernel */
+	RECORD_BYTES = 16 * 1024, /* one TLS record's worth of stanzas at a time */
+};
+
+static void mark_dirty(struct link *l)
+{
+	if (!l->dirty) {
+		l->dirty = true;
+		l->next_dirty = l->worker->dirty_links;
+		l->worker->dirty_links = l;
+	}
+}
+
+static void break_link(struct link *l, struct err why)
+{
+	if (l->phase == LINK_FINISHING)
+		link_close(l);
+	if (l->broken || l->phase == LINK_CLOSING)
+		return;
+	l->broken = true;
+	l->events->broken(l->owner, why);
+}
+
+/* ---- reading ---- */
+
+static void feed_scanner(struct link *l, struct slice plain);
+
+static void give_event(struct link *l, enum scan_event event)
+{
+	switch (event) {
+	case SCAN_HEADER:
+		l->events->header(l->owner, scan_element(l->scan));
+		break;
+	case SCAN_ELEMENT:
+		l->events->element(l->owner, scan_element(l->scan));
+		break;
+	case SCAN_END:
+		l->events->end(l->owner);
+		break;
+	case SCAN_ERROR:
+		break_link(l, scan_error(l->scan));
+		break;
+	case SCAN_MORE:
+		break;
+	}
+}
+
+static bool may_feed(const struct link *l)
+{
+	return l->phase == LINK_OPEN && !l->broken && !l->paused;
+}
+
+/* The owner may do anything in an event: pause, restart, start TLS, close. What is left of the
+ * bytes then is held, parsed, or the injection that TLS-1 is about. */
+static void feed_scanner(struct link *l, struct slice plain)
+{
+	struct tls *tls_before = l->tls;
+	l->feeding = true;
+	while (may_feed(l)) {
+		enum scan_event event = scan_next(l->scan, &plain);
+		if (event == SCAN_MORE)
+			break;
+		l->injected_check = plain.len > 0;
+		give_event(l, event);
+		if (event == SCAN_ERROR || event == SCAN_END || l->tls != tls_before)
+			break;
+	}
+	l->feeding = false;
+	if (l->paused && plain.len && l->phase == LINK_OPEN)
+		(void)buf_append(&l->held, plain);
+}
+
+static void report_tls(struct link *l)
+{
+	if (!l->tls_reported && tls_state(l->tls) != TLS_HANDSHAKE &&
+		tls_state(l->tls) != TLS_FAILED) {
+		l->tls_reported = true;
+		l->events->tls_up(l->owner);
+	}
+}
+
+static void feed_tls(struct link *l, struct slice wire)
+{
+	struct buf *plain = &l->worker->plain;
+	buf_clear(plain);
+	size_t before = buf_len(&l->wire_out);
+	enum tls_state state = tls_input(l->tls, wire, plain, &l->wire_out);
+	l->wire_queued += buf_len(&l->wire_out) - before;
+	mark_dirty(l);
+	report_tls(l);
+	if (buf_len(plain) && l->phase == LINK_OPEN) {
+		if (l->paused)
+			(void)buf_append(&l->held, buf_peek(plain));
+		else
+			feed_scanner(l, buf_peek(plain));
+	}
+	if (state == TLS_FAILED)
+		break_link(l, tls_error(l->tls));
+	else if (state == TLS_CLOSED)
+		break_link(l, err_make(ERR_PEER_CLOSED));
+}
+
+static void begin_tls(struct link *l, const struct tls_params *params)
+{
+	l->tls = tls_new(params);
+	l->tls_reported = false;
+	scan_reset(l->scan);
+	if (params->role == TLS_CLIENT) {
+		size_t before = buf_len(&l->wire_out);
+		tls_start(l->tls, &l->wire_out);
+		l->wire_queued += buf_len(&l->wire_out) - before;
+		mark_dirty(l);
+	}
+}
+
+static void on_bytes(struct link *l, struct slice bytes)
+{
+	l->bytes_in += bytes.len;
+	l->active_ms = uv_now(l->tcp.loop);
+	if (l->phase == LINK_FINISHING)
+		return; /* nothing is judged any more; we only wait for the end */
+	if (l->sniff_tls) {
+		l->sniff_tls = false;
+		if ((unsigned char)bytes.ptr[0] == 0x16) /* a TLS handshake record */
+			begin_tls(l, l->sniff_params);
+	}
+	if (l->tls)
+		feed_tls(l, bytes);
+	else
+		feed_scanner(l, bytes);
+}
+
+static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *out)
+{
+	struct link *l = handle->data;
+	(void)suggested;
+	out->base = l->worker->read_buffer;
+	out->len = sizeof l->worker->read_buffer;
+}
+
+static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *data)
+{
+	struct link *l = stream->data;
+	if (n > 0)
+		on_bytes(l, slice_of(data->base, (size_t)n));
+	else if (n == UV_EOF)
+		break_link(l, err_make(l->tls ? ERR_TLS_TRUNCATED : ERR_LOST));
+	else if (n < 0)
+		break_link(l, err_native(ERR_LOST, (int)n));
+}
+
+static void start_reading(struct link *l)
+{
+	if (!l->reading && uv_read_start((uv_stream_t *)&l->tcp, on_alloc, on_read) == 0)
+		l->reading = true;
+}
+
+void link_pause(struct link *l)
+{
+	if (l->paused || l->phase != LINK_OPEN)
+		return;
+	l->paused = true;
+	uv_read_stop((uv_stream_t *)&l->tcp);
+	l->reading = false;
+}
+
+void link_resume(struct link *l)
+{
+	if (!l->paused || l->phase != LINK_OPEN)
+		return;
+	l->paused = false;
+	if (buf_len(&l->held) && !l->feeding) {
+		struct buf held = l->held;
+		buf_init(&l->held, BUF_UNLIMITED);
+		feed_scanner(l, buf_peek(&held));
+		buf_fini(&held);
+	}
+	if (!l->paused && l->phase == LINK_OPEN && !l->broken)
+		start_reading(l);
+}
+
+/* ---- writing ---- */
+
+static uint64_t accepted(const struct link *l)
+{
+	/* What libuv still holds of what it was given has not reached the kernel. */
+	return l->wire_submitted - l->tcp.write_queue_size;
+}
+
+static void on_written(uv_write_t *req, int status)
+{
+	struct link *l = req->data;
+	buf_clear(&l->writing);
+	if (l->phase == LINK_CLOSING)
+		return;
+	if (status < 0) {
+		break_link(l, err_native(ERR_LOST, status));
+		return;
+	}
+	mark_dirty(l);
+	if (l->phase == LINK_OPEN)
+		l->events->room(l->owner);
+}
+
+/* The kernel takes what it can now; the rest waits in libuv until it can take more. */
+static void submit(struct link *l)
+{
+	struct slice out = buf_peek(&l->wire_out);
+	uv_buf_t piece = {.base = (char *)(uintptr_t)out.ptr, .len = out.len};
+	int n = uv_try_write((uv_stream_t *)&l->tcp, &piece, 1);
+	if (n < 0 && n != UV_EAGAIN) {
+		break_link(l, err_native(ERR_LOST, n));
+		return;
+	}
+	if (n > 0) {
+		buf_consume(&l->wire_out, (size_t)n);
+		l->wire_submitted += (uint64_t)n;
+		l->active_ms = uv_now(l->tcp.loop);
+	}
+	if (!buf_len(&l->wire_out))
+		return;
+	struct buf spare = l->writing;
+	l->writing = l->wire_out;
+	l->wire_out = spare;
+	buf_clear(&l->wire_out);
+	out = buf_peek(&l->writing);
+	piece = (uv_buf_t){.base = (char *)(uintptr_t)out.ptr, .len = out.len};
+	l->write.data = l;
+	if (uv_write(&l->write, (uv_stream_t *)&l->tcp, &piece, 1, on_written) == 0)
+		l->wire_submitted += out.len;
+	else
+		break_link(l, err_make(ERR_LOST));
+}
+
+static void on_shutdown(uv_shutdown_t *req, int status)
+{
+	(void)req;
+	(void)status; /* the deadline or the other side's end comes next either way */
+}
+
+static void go_on_finishing(struct link *l)
+{
+	if (l->phase != LINK_FINISHING || l->shutting || link_backlog(l))
+		return;
+	l->shutting = true;
+	l->shutdown.data = l;
+	if (uv_shutdown(&l->shutdown, (uv_stream_t *)&l->tcp, on_shutdown) != 0)
+		link_close(l);
+}
+
+void link_flush(struct link *l)
+{
+	l->dirty = false;
+	if (l->phase == LINK_NONE || l->phase == LINK_CLOSING)
+		return;
+	bool had = buf_len(&l->wire_out) > 0;
+	if (had && !buf_len(&l->writing))
+		submit(l);
+	if (had && l->phase == LINK_OPEN && !l->broken && !buf_len(&l->writing))
+		l->events->room(l->owner);
+	go_on_finishing(l);
+}
+
+void link_write(struct link *l, struct slice bytes)
+{
+	if (!bytes.len || (l->phase != LINK_OPEN && l->phase != LINK_FINISHING))
+		return;
+	size_t before = buf_len(&l->wire_out);
+	if (!l->tls)
+		(void)buf_append(&l->wire_out, bytes);
+	else if (tls_state(l->tls) == TLS_UP || tls_state(l->tls) == TLS_CLOSED)
+		(void)tls_output(l->tls, bytes, &l->wire_out);
+	l->wire_queued += buf_len(&l->wire_out) - before;
+	mark_dirty(l);
+}
+
+void link_pump(struct link *l, struct sendq *q)
+{
+	while (l->phase == LINK_OPEN && !l->broken && link_backlog(l) < WIRE_HIGH) {
+		struct slice batch = sendq_pull(q, RECORD_BYTES);
+		if (!batch.len)
+			break;
+		link_write(l, batch);
+		sendq_pulled(q, l->wire_queued);
+	}
+}
+
+static uint64_t acknowledged(struct link *l)
+{
+	uv_os_fd_t fd;
+	int waiting = 0;
+	if (uv_fileno((uv_handle_t *)&l->tcp, &fd) != 0 || ioctl(fd, SIOCOUTQ, &waiting) != 0)
+		return 0;
+	return accepted(l) - (uint64_t)waiting;
+}
+
+void link_settle(struct link *l, struct sendq *q)
+{
+	if (l->phase == LINK_NONE)
+		return;
+	sendq_accepted(q, accepted(l));
+	if (sendq_unacked(q) >= 64)
+		sendq_acknowledged(q, acknowledged(l));
+}
+
+size_t link_cut(struct link *l, struct sendq *q)
+{
+	if (l->phase == LINK_NONE)
+		return sendq_cut(q, 0);
+	sendq_accepted(q, accepted(l));
+	return sendq_cut(q, acknowledged(l));
+}
+
+size_t link_backlog(const struct link *l)
+{
+	return buf_len(&l->wire_out) + l->tcp.write_queue_size;
+}
+
+bool link_is_open(const struct link *l)
+{
+	return l->phase == LINK_OPEN && !l->broken;
+}
+
+/* ---- opening and closing ---- */
+
+struct err link_open(struct link *l, struct worker *w, int fd, const struct scan_limits *limits,
+	const struct link_events *events, void *owner)
+{
+	memset(l, 0, sizeof *l);
+	l->worker = w;
+	l->events = events;
+	l->owner = owner;
+	uv_tcp_init(w->loop, &l->tcp);
+	l->tcp.data = l;
+	l->phase = LINK_OPEN;
+	l->scan = scan_new(limits);
+	buf_init(&l->wire_out, BUF_UNLIMITED);
+	buf_init(&l->writing, BUF_UNLIMITED);
+	buf_init(&l->held, BUF_UNLIMITED);
+	l->active_ms = uv_now(w->loop);
+	int failed = uv_tcp_open(&l->tcp, fd);
+	if (failed)
+		return err_native(ERR_INTERNAL, failed);
+	uv_tcp_nodelay(&l->tcp, 1);
+	int len = sizeof l->remote_addr;
+	(void)uv_tcp_getpeername(&l->tcp, (struct sockaddr *)&l->remote_addr, &len);
+	start_reading(l);
+	return err_ok();
+}
+
+void link_sniff(struct link *l, const struct tls_params *params)
+{
+	l->sniff_tls = true;
+	l->sniff_params = params;
+}
+
+bool link_start_tls(struct link *l, const struct tls_params *params)
+{
+	/* TLS-1, RFC 6120 5.3.3: no byte may stand behind <starttls/> or <proceed/>. */
+	if (l->injected_check && l->feeding)
+		return false;
+	begin_tls(l, params);
+	return true;
+}
+
+void link_restart(struct link *l)
+{
+	scan_reset(l->scan);
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+	struct link *l = handle->data;
+	tls_free(l->tls);
+	scan_free(l->scan);
+	buf_fini(&l->wire_out);
+	buf_fini(&l->writing);
+	buf_fini(&l->held);
+	l->tls = NULL;
+	l->scan = NULL;
+	l->phase = LINK_NONE;
+	l->events->closed(l->owner);
+}
+
+void link_close(struct link *l)
+{
+	if (l->phase == LINK_NONE || l->phase == LINK_CLOSING)
+		return;
+	timer_stop(l->worker->timers, &l->deadline);
+	worker_forget_dirty(l->worker, l);
+	l->phase = LINK_CLOSING;
+	uv_close((uv_handle_t *)&l->tcp, on_closed);
+}
+
+static void on_deadline(void *arg)
+{
+	link_close(arg);
+}
+
+void link_finish(struct link *l, uint64_t within_ms)
+{
+	if (l->phase != LINK_OPEN)
+		return;
+	if (l->broken && (!l->tls || tls_state(l->tls) == TLS_FAILED) && !buf_len(&l->wire_out)) {
+		link_close(l);
+		return;
+	}
+	if (l->tls && (tls_state(l->tls) == TLS_UP || tls_state(l->tls) == TLS_CLOSED)) {
+		size_t before = buf_len(&l->wire_out);
+		tls_close_notify(l->tls, &l->wire_out);
+		l->wire_queued += buf_len(&l->wire_out) - before;
+	}
+	l->phase = LINK_FINISHING;
+	l->paused = false;
+	start_reading(l);
+	timer_start(l->worker->timers, &l->deadline, within_ms, on_deadline, l);
+	mark_dirty(l);
+}

@@ -1,0 +1,283 @@
+#include "core/route.h"
+
+#include "base/mem.h"
+#include "xmpp/stanza.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum {
+	FULL_BYTES = 256 * 1024, /* a ready stream with more than this queued stops its source */
+	RETRY_MS = 1000,
+	PENDING_TTL_MS = 40000, /* longer than a B-IN may take, in case it is never taken back */
+	BOUNCE_MAX = 64 * 1024,
+};
+
+struct route {
+	struct worker *worker;
+	struct route_config config;
+	const struct route_events *events;
+	void *owner;
+	struct outgoing *forward, *back;
+	struct timer retry;
+	bool closing, pending_hint, was_full, buried;
+	char session[SESSION_ID_LEN + 1], lang[STREAM_LANG_MAX + 1];
+};
+
+static void free_route(void *object)
+{
+	struct route *r = object;
+	tenant_release(r->config.forward_tenant);
+	tenant_release(r->config.back_tenant);
+	mem_free(r);
+}
+
+static void drop_hint(struct route *r)
+{
+	if (r->pending_hint)
+		shared_pending_drop(r->worker->shared, &r->config.from, &r->config.to);
+	r->pending_hint = false;
+}
+
+/* Everything is delivered or bounced: the streams close by themselves. */
+static void end_if_empty(struct route *r)
+{
+	if (!r->closing || r->buried || (r->forward && outgoing_queued(r->forward)))
+		return;
+	r->buried = true;
+	drop_hint(r);
+	timer_stop(r->worker->timers, &r->retry);
+	if (r->forward)
+		outgoing_finish(r->forward);
+	if (r->back)
+		outgoing_finish(r->back);
+	worker_bury(r->worker, r, free_route);
+}
+
+/* ---- back ---- */
+
+static void on_back_failed(void *owner, struct err why, const char *condition, const char *text)
+{
+	struct route *r = owner;
+	struct slice stanza;
+	int64_t lost = 0;
+	(void)condition;
+	(void)text;
+	while (outgoing_take(r->back, &stanza))
+		lost++;
+	/* An error that cannot be delivered has nowhere else to go; it is not silent. */
+	if (lost)
+		log_reason(why, "bounce-lost", log_c("session", r->session), log_n("stanzas", lost),
+			log_end());
+}
+
+static void on_back_event(void *owner)
+{
+	(void)owner;
+}
+
+static const struct outgoing_events back_events = {
+	.ready = on_back_event, .failed = on_back_failed, .room = on_back_event};
+
+static struct outgoing *back_stream(struct route *r)
+{
+	if (r->back)
+		return r->back;
+	struct outgoing_config c = {
+		.tenant = r->config.back_tenant,
+		.backend = r->config.back_backend,
+		.local = r->config.to,
+		.remote = r->config.from,
+		.session = r->session,
+		.leg = r->config.back_backend ? "B-IN" : "W-OUT",
+		.lang = r->lang,
+	};
+	r->back = outgoing_new(r->worker, &c, &back_events, r);
+	return r->back;
+}
+
+void route_bounce(struct route *r, struct slice stanza, struct err why, const char *detail)
+{
+	char text[400];
+	struct buf out;
+	const struct err_row *row = err_row(why.code);
+	snprintf(text, sizeof text, "%s%s%s [%s]", row->sentence, detail && *detail ? ": " : "",
+		detail ? detail : "", row->id);
+	buf_init(&out, BOUNCE_MAX);
+	if (stanza_bounce(stanza, stanza_condition(why.code), text, &out)) {
+		shared_count(r->worker->shared, SHARED_BOUNCED, 1);
+		if (err_is(outgoing_push(back_stream(r), buf_peek(&out))))
+			log_reason(why, "bounce-lost", log_c("session", r->session),
+				log_n("stanzas", 1), log_end());
+	}
+	buf_fini(&out);
+}
+
+/* ---- forward ---- */
+
+static void on_retry(void *arg)
+{
+	struct route *r = arg;
+	route_start(r);
+}
+
+static bool worth_retrying(const struct route *r, struct err why)
+{
+	uint64_t waited = worker_now_ms(r->worker) - outgoing_oldest_ms(r->forward);
+	bool down = why.code == ERR_CONNECT || why.code == ERR_BACKEND_DOWN ||
+		    why.code == ERR_CONNECT_TIMEOUT || why.code == ERR_LOST;
+	return r->config.forward_backend && down && !r->worker->stopping &&
+	       outgoing_queued(r->forward) &&
+	       waited + RETRY_MS < (uint64_t)r->worker->gate->queue_seconds * 1000;
+}
+
+static void on_forward_failed(void *owner, struct err why, const char *condition, const char *text)
+{
+	struct route *r = owner;
+	struct slice stanza;
+	drop_hint(r);
+	if (!r->closing && r->events->failed(r->owner, why, condition, text))
+		return;
+	if (worth_retrying(r, why)) {
+		timer_start(r->worker->timers, &r->retry, RETRY_MS, on_retry, r);
+		return;
+	}
+	/* To a stranger, nothing is told about the backend but that it cannot be reached. */
+	struct err told = r->config.forward_backend && !r->config.back_backend
+				  ? err_make(ERR_BACKEND_DOWN)
+				  : why;
+	while (outgoing_take(r->forward, &stanza))
+		route_bounce(r, stanza, told, r->config.forward_backend ? NULL : condition);
+	if (r->was_full && !r->closing) {
+		r->was_full = false;
+		r->events->room(r->owner);
+	}
+	end_if_empty(r);
+}
+
+static void on_forward_ready(void *owner)
+{
+	struct route *r = owner;
+	drop_hint(r);
+	if (!r->closing)
+		r->events->ready(r->owner);
+}
+
+static void on_forward_room(void *owner)
+{
+	struct route *r = owner;
+	if (r->closing) {
+		end_if_empty(r);
+	} else if (r->was_full && !route_is_full(r)) {
+		r->was_full = false;
+		r->events->room(r->owner);
+	}
+}
+
+static const struct outgoing_events forward_events = {
+	.ready = on_forward_ready, .failed = on_forward_failed, .room = on_forward_room};
+
+static struct outgoing *forward_stream(struct route *r)
+{
+	if (r->forward)
+		return r->forward;
+	struct outgoing_config c = {
+		.tenant = r->config.forward_tenant,
+		.backend = r->config.forward_backend,
+		.local = r->config.from,
+		.remote = r->config.to,
+		.session = r->session,
+		.leg = r->config.forward_backend ? "B-IN" : "W-OUT",
+		.lang = r->lang,
+	};
+	r->forward = outgoing_new(r->worker, &c, &forward_events, r);
+	return r->forward;
+}
+
+void route_start(struct route *r)
+{
+	struct outgoing *o = forward_stream(r);
+	/* BE-4: whoever answers the backend's own db:result must know, before it is asked. */
+	if (r->config.forward_backend && outgoing_state(o) == OUTGOING_IDLE) {
+		shared_pending_add(r->worker->shared, &r->config.from, &r->config.to,
+			worker_now_ms(r->worker), PENDING_TTL_MS);
+		r->pending_hint = true;
+	}
+	outgoing_start(o);
+}
+
+void route_push(struct route *r, struct slice stanza)
+{
+	struct outgoing *o = forward_stream(r);
+	struct err full = outgoing_push(o, stanza);
+	if (err_is(full)) {
+		route_bounce(r, stanza, full, NULL);
+		return;
+	}
+	shared_count(r->worker->shared,
+		r->config.forward_backend ? SHARED_STANZAS_IN : SHARED_STANZAS_OUT, 1);
+	if (outgoing_state(o) != OUTGOING_READY && !r->retry.place)
+		route_start(r);
+}
+
+bool route_is_full(const struct route *r)
+{
+	return r->forward && outgoing_state(r->forward) == OUTGOING_READY &&
+	       outgoing_queued_bytes(r->forward) > FULL_BYTES;
+}
+
+bool route_is_ready(const struct route *r)
+{
+	return r->forward && outgoing_state(r->forward) == OUTGOING_READY;
+}
+
+bool route_is_started(const struct route *r)
+{
+	return r->forward && outgoing_state(r->forward) != OUTGOING_IDLE;
+}
+
+size_t route_peer_limit(const struct route *r)
+{
+	return r->forward && !r->config.forward_backend ? outgoing_peer_limit(r->forward) : 0;
+}
+
+void route_note_full(struct route *r)
+{
+	r->was_full = true;
+}
+
+struct route *route_new(struct worker *w, const struct route_config *config,
+	const struct route_events *events, void *owner)
+{
+	struct route *r = MEM_NEW(struct route);
+	r->worker = w;
+	r->config = *config;
+	r->events = events;
+	r->owner = owner;
+	tenant_hold(r->config.forward_tenant);
+	tenant_hold(r->config.back_tenant);
+	snprintf(r->session, sizeof r->session, "%s", config->session);
+	snprintf(r->lang, sizeof r->lang, "%s", config->lang ? config->lang : "");
+	return r;
+}
+
+static void swap_tenant(struct tenant **held, struct outgoing *o, struct tenant *t)
+{
+	tenant_hold(t);
+	tenant_release(*held);
+	*held = t;
+	if (o)
+		outgoing_set_tenant(o, t);
+}
+
+void route_set_tenants(struct route *r, struct tenant *forward, struct tenant *back)
+{
+	swap_tenant(&r->config.forward_tenant, r->forward, forward);
+	swap_tenant(&r->config.back_tenant, r->back, back);
+}
+
+void route_close(struct route *r)
+{
+	r->closing = true;
+	end_if_empty(r);
+}
