@@ -6,6 +6,7 @@
 #ifndef FEDGATE_CORE_CHANNEL_H
 #define FEDGATE_CORE_CHANNEL_H
 
+#include "base/buf.h"
 #include "tenants/registry.h"
 
 #include <uv.h>
