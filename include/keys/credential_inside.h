@@ -1,0 +1,24 @@
+/* The inside of a credential, for proxy/net/tls.c alone. */
+#ifndef FEDGATE_KEYS_CREDENTIAL_INSIDE_H
+#define FEDGATE_KEYS_CREDENTIAL_INSIDE_H
+
+#include <mbedtls/pk.h>
+#include <mbedtls/x509_crt.h>
+
+enum { CREDENTIAL_MAX = 2 };
+
+struct credential_identity {
+	mbedtls_x509_crt chain;
+	mbedtls_pk_context key;
+};
+
+struct credential {
+	unsigned refs;
+	struct credential_identity items[CREDENTIAL_MAX];
+	size_t count;
+};
+
+/* mbedTLS's f_rng over the kernel's generator: nothing to seed, nothing to share after a fork. */
+int credential_random(void *arg, unsigned char *out, size_t len);
+
+#endif
