@@ -9,34 +9,41 @@
 #define FEDGATE_TENANTS_LOAD_H
 
 #include "base/buf.h"
+#include "tenants/fault.h"
 #include "tenants/registry.h"
-
-enum { FAULTS_SHOWN = 50 };
-
-/* A report grows line by line: "file:line: key: sentence\n". */
-struct faults {
-	struct buf text;
-	size_t count;	 /* all of them, also those over FAULTS_SHOWN per load */
-	size_t warnings; /* lines that start with "warning: "; not counted in `count` */
-};
-void faults_init(struct faults *f);
-void faults_fini(struct faults *f);
 
 /* The gate's own file. NULL when it has faults. */
 struct gate *load_gate(const char *path, struct faults *faults);
+/* For a reload: START keys that differ from the running gate's are warned about and put back. */
+void gate_keep_started(
+	struct gate *fresh, const struct gate *running, const char *path, struct faults *faults);
 
+/* What is done with certificates and keys. Their files are always looked at (there, readable,
+ * permissions, which file). They are read and judged
+ *   - at `fedgate check`: all (`certificates`), with `deep` by a signature as well;
+ *   - at a reload: those whose files changed since `before`, so that a broken renewal keeps the
+ *     tenant's last good version (M10, F07);
+ *   - at start: none; a worker reads them at first use. */
 struct load_options {
-	bool deep; /* also: key against certificate by a signature, chain order, CA flags */
-	int64_t now; /* for expiry warnings */
+	bool certificates;
+	bool deep;   /* also: key by a signature, chain order, CA flags, the way to an authority */
+	int64_t now; /* for expiry */
 };
 
 /* Loads gate->tenants_dir into a new registry. A file with faults keeps `before`'s tenant of that
  * file's name (NULL before: it is left out); a domain claimed by two files stays with the one that
  * had it. An unreadable tenants_dir, or one that became empty while `before` had tenants, is a
- * fault and gives `before`'s tenants back. Unchanged files keep the same struct tenant (held). */
+ * fault and gives `before`'s tenants back. Unchanged files keep the same struct tenant (held).
+ *
+ * Removing more than a tenth of the tenants (and more than three) at once is a fault too, and the
+ * removed ones stay, unless the file `.confirm-removal` in tenants_dir holds exactly the number of
+ * tenants to be removed. */
 struct load_result {
 	struct registry *registry; /* owned by the caller; never NULL */
-	size_t files, kept_old, refused, changed, added, removed;
+	size_t files;
+	size_t kept_old; /* broken or unconfirmed: `before`'s version goes on */
+	size_t refused;  /* broken and never served before: left out */
+	size_t changed, added, removed;
 };
 struct load_result load_tenants(const struct gate *gate, const struct registry *before,
 	const struct load_options *options, struct faults *faults);
@@ -51,13 +58,17 @@ struct tenant *load_tenant_text(struct slice text, const char *file_name, const 
 void tenant_write(const struct tenant *t, struct buf *out);
 /* The gate as text likewise. */
 void gate_write(const struct gate *g, struct buf *out);
-struct gate *load_gate_text(struct slice text, const char *file_name, const char *base_dir,
-	struct faults *faults);
+struct gate *load_gate_text(
+	struct slice text, const char *file_name, const char *base_dir, struct faults *faults);
 
 /* Reads a whole file, at most max bytes, and says which file it was. */
 struct err file_read(const char *path, size_t max, struct buf *out, struct file_id *id);
 struct err file_read_fd(int fd, size_t max, struct buf *out, struct file_id *id);
 bool file_id_eq(const struct file_id *a, const struct file_id *b);
+/* The same without reading; `mode` gets the permission bits. */
+struct err file_look(const char *path, struct file_id *id, unsigned *mode);
+/* Why it failed, as a sentence for the report. */
+const char *file_why(struct err e);
 /* The generated reference (tenants/reference.md). */
 void schema_reference(struct buf *out);
 

@@ -8,6 +8,9 @@
 struct registry;
 
 struct registry *registry_new(void);
+/* New numbers go on behind those of `before`, so that a number names one tenant for as long as the
+ * supervisor lives. NULL is fine. */
+struct registry *registry_new_after(const struct registry *before);
 void registry_free(struct registry *r); /* releases its tenants; NULL is fine */
 /* Takes its own reference. False when one of the domains is taken already: *taken_by gets the
  * tenant that has it, and nothing was added. Sets t->number when it was 0. */

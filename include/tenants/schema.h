@@ -14,7 +14,7 @@
 		"Addresses and ports for peers; STARTTLS and direct TLS on each.")                 \
 	X("gate", "workers", COUNT, workers, "0", START,                                           \
 		"Worker processes; 0 means one per core.")                                         \
-	X("gate", "user", TEXT, user, "fedgate", START,                                            \
+	X("gate", "user", USER, user, "fedgate", START,                                            \
 		"User the workers run as when fedgate is started by root.")                        \
 	X("gate", "tenants", PATH, tenants_dir, "tenants.d", START,                                \
 		"Directory with one file per tenant; relative to fedgate.ini.")                    \
@@ -30,7 +30,7 @@
 		"Connections per worker from one peer address (IPv6: /64).")                       \
 	X("log", "format", LOG_FORMAT, log_format, "json", LIVE, "json or logfmt.")                \
 	X("log", "level", LOG_LEVEL, log_level, "info", LIVE, "error, warn, info or debug.")       \
-	X("dns", "forward", TEXT, dns_forward, "", START,                                          \
+	X("dns", "forward", FORWARD, dns_forward, "", START,                                       \
 		"Resolver to ask, ADDRESS or ADDRESS@PORT; empty means resolv.conf.")              \
 	X("dns", "trust_anchor", PATH, dns_trust_anchor, "", START,                                \
 		"File with DNSSEC trust anchors; empty means no validation.")                      \
@@ -44,7 +44,7 @@
 		"Networks whose DNS queries are answered.")                                        \
 	X("egress", "name", DOMAIN, egress_name, "egress.fedgate.example", START,                  \
 		"Name the DNS responder gives as the target of every SRV record.")                 \
-	X("egress", "names", TEXT, steer_names, "", START,                                         \
+	X("egress", "names", NAMES, steer_names, "", START,                                        \
 		"Other names to answer, as NAME=ADDRESS, separated by spaces.")                    \
 	X("limits", "stanza_bytes", COUNT, stanza_bytes, "524288", LIVE,                           \
 		"Largest stanza taken from a proven peer or a backend; at least 10000.")           \
@@ -86,5 +86,30 @@
 		"PEM bundle of the tenant's own authorities, beside the gate's.")                  \
 	X("policy", "other_names", BOOL, other_names, "no", LIVE,                                  \
 		"Accept SRV-ID and XmppAddr names from public authorities too.")
+
+/* X(section, key): what may be neither left out without a default nor empty. */
+#define GATE_REQUIRED(X)                                                                           \
+	X("gate", "listen")                                                                        \
+	X("gate", "tenants")                                                                       \
+	X("gate", "secret_file")                                                                   \
+	X("egress", "listen")                                                                      \
+	X("egress", "name")
+#define TENANT_REQUIRED(X)                                                                         \
+	X("tenant", "domain")                                                                      \
+	X("tenant", "backend")                                                                     \
+	X("tls", "certificate")                                                                    \
+	X("tls", "key")
+
+/* X(section, key, least, most): the bounds of every COUNT. */
+#define GATE_BOUNDS(X)                                                                             \
+	X("gate", "workers", 0, 256)                                                               \
+	X("gate", "max_connections", 16, 1000000)                                                  \
+	X("gate", "max_per_address", 1, 1000000)                                                   \
+	X("limits", "stanza_bytes", 10000, 16777216)                                               \
+	X("limits", "queue_stanzas", 1, 1000000)                                                   \
+	X("limits", "queue_bytes", 10000, 1073741824)                                              \
+	X("limits", "queue_seconds", 1, 3600)                                                      \
+	X("limits", "negotiation_seconds", 5, 600)                                                 \
+	X("limits", "idle_seconds", 60, 86400)
 
 #endif

@@ -29,6 +29,11 @@ struct network_list {
 	struct network *items; /* owned */
 	size_t count;
 };
+struct domain_list {
+	struct domain *items; /* owned */
+	size_t count;
+};
+/* An IPv4 address written as IPv6 (::ffff:192.0.2.1) is the IPv4 address. */
 bool network_list_has(const struct network_list *list, const struct sockaddr_storage *addr);
 
 /* A file as it was when the configuration was checked, so that a later read can tell whether it
@@ -42,8 +47,7 @@ struct tenant {
 	unsigned refs;
 	uint32_t number; /* stable within one registry: names the tenant to the supervisor */
 	struct domain domain;
-	struct domain *further;
-	size_t further_count;
+	struct domain_list further;
 	struct address_list backends;
 	struct network_list egress_from; /* empty: the backends' addresses */
 	bool backend_check;

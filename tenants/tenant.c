@@ -1,0 +1,53 @@
+#include "tenants/tenant.h"
+
+#include "base/mem.h"
+#include "tenants/config.h"
+
+#include <assert.h>
+
+struct tenant *tenant_hold(struct tenant *t)
+{
+	t->refs++;
+	return t;
+}
+
+void tenant_release(struct tenant *t)
+{
+	if (!t)
+		return;
+	assert(t->refs > 0);
+	if (--t->refs)
+		return;
+	config_fini(&tenant_config, t);
+	mem_free(t);
+}
+
+bool tenant_has_domain(const struct tenant *t, const struct domain *d)
+{
+	if (domain_eq(&t->domain, d))
+		return true;
+	for (size_t i = 0; i < t->further.count; i++) {
+		if (domain_eq(&t->further.items[i], d))
+			return true;
+	}
+	return false;
+}
+
+bool tenant_egress_allows(const struct tenant *t, const struct sockaddr_storage *addr)
+{
+	if (t->egress_from.count)
+		return network_list_has(&t->egress_from, addr);
+	for (size_t i = 0; i < t->backends.count; i++) {
+		if (address_same_host(&t->backends.items[i].sa, addr))
+			return true;
+	}
+	return false;
+}
+
+void gate_free(struct gate *g)
+{
+	if (!g)
+		return;
+	config_fini(&gate_config, g);
+	mem_free(g);
+}
