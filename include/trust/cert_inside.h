@@ -1,0 +1,23 @@
+/* Shared by the two files of the cert module, the only ones that know mbedTLS's x509. */
+#ifndef FEDGATE_TRUST_CERT_INSIDE_H
+#define FEDGATE_TRUST_CERT_INSIDE_H
+
+#include "trust/cert.h"
+
+#include <mbedtls/x509_crt.h>
+
+struct cert_set {
+	unsigned refs;
+	size_t count;
+	mbedtls_x509_crt anchors;
+};
+
+/* Parses one certificate into (or behind) crt without copying the DER. Critical extensions that
+ * neither the library nor we know make it fail; name constraints are ours to judge. */
+int cert_parse(mbedtls_x509_crt *crt, struct slice der);
+/* The inner value of a certificate's extension by its OID; false when it is not there. */
+bool cert_extension(const mbedtls_x509_crt *crt, struct slice oid, struct slice *value);
+/* Whether the issuer's name constraints let all names of the leaf pass (RFC 5280 4.2.1.10). */
+bool cert_constraints_allow(const mbedtls_x509_crt *issuer, const struct cert_facts *leaf);
+
+#endif

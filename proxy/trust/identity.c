@@ -1,0 +1,97 @@
+#include "trust/identity.h"
+
+#include <string.h>
+
+#define SRV_PREFIX "_xmpp-server."
+
+static bool is_hostname_ascii(struct slice s)
+{
+	for (size_t i = 0; i < s.len; i++) {
+		unsigned char c = (unsigned char)s.ptr[i];
+		if (c <= ' ' || c >= 0x7f) /* ID-5, C09: NUL, spaces and U-labels never match */
+			return false;
+	}
+	return s.len > 0;
+}
+
+static struct slice without_dot(struct slice s)
+{
+	return s.len && s.ptr[s.len - 1] == '.' ? slice_sub(s, 0, s.len - 1) : s;
+}
+
+bool identity_dns_matches(struct slice pattern, const struct domain *domain)
+{
+	pattern = without_dot(pattern);
+	if (!is_hostname_ascii(pattern) || !domain_is_set(domain))
+		return false;
+	if (slice_find(pattern, '*') == pattern.len)
+		return slice_ieq_str(pattern, domain->name);
+	/* RFC 9525 6.3: the wildcard is the whole left-most label and stands for exactly one. */
+	struct slice rest = slice_sub(pattern, 2, pattern.len);
+	struct slice name = domain_slice(domain);
+	size_t label = slice_find(name, '.');
+	if (!slice_starts(pattern, "*.") || slice_find(rest, '*') < rest.len || label == name.len)
+		return false;
+	return slice_find(rest, '.') < rest.len && slice_ieq_str(rest, domain->name + label + 1);
+}
+
+/* ID-1, ID-4: service and name are compared together. */
+static bool srv_matches(struct slice value, const struct domain *domain)
+{
+	const size_t n = sizeof SRV_PREFIX - 1;
+	if (!is_hostname_ascii(value) || value.len <= n ||
+		!slice_ieq_str(slice_sub(value, 0, n), SRV_PREFIX))
+		return false;
+	return slice_ieq_str(without_dot(slice_sub(value, n, value.len)), domain->name);
+}
+
+/* ID-1: only a bare domainpart is a server's identity. */
+static bool xmpp_matches(struct slice value, const struct domain *domain)
+{
+	struct domain named;
+	if (slice_find(value, '@') < value.len || slice_find(value, '/') < value.len)
+		return false;
+	return !err_is(domain_parse(value, &named)) && domain_eq(&named, domain);
+}
+
+static bool name_matches(const struct cert_name *name, const struct domain *domain, bool others)
+{
+	switch (name->kind) {
+	case CERT_NAME_DNS:
+		return identity_dns_matches(name->value, domain);
+	case CERT_NAME_SRV:
+		return others && srv_matches(name->value, domain);
+	case CERT_NAME_XMPP:
+		return others && xmpp_matches(name->value, domain);
+	}
+	return false;
+}
+
+bool identity_matches(const struct cert_facts *facts, const struct domain *domain,
+	bool allow_other_names, size_t *which)
+{
+	for (size_t i = 0; i < facts->name_count && !facts->names_cut; i++) {
+		if (!name_matches(&facts->names[i], domain, allow_other_names))
+			continue;
+		if (which)
+			*which = i;
+		return true;
+	}
+	return false;
+}
+
+void identity_describe(const struct cert_facts *facts, char *out, size_t size)
+{
+	size_t n = 0;
+	*out = '\0';
+	for (size_t i = 0; i < facts->name_count; i++) {
+		struct slice v = facts->names[i].value;
+		if (n + v.len + 2 >= size)
+			break;
+		if (n)
+			out[n++] = ',';
+		for (size_t k = 0; k < v.len; k++)
+			out[n++] = v.ptr[k] > ' ' && v.ptr[k] < 0x7f ? v.ptr[k] : '?';
+		out[n] = '\0';
+	}
+}
