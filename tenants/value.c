@@ -5,34 +5,6 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *const level_words[] = {"none", "verified", "secure", "trusted", NULL};
-static const char *const log_level_words[] = {"error", "warn", "info", "debug", NULL};
-static const char *const log_format_words[] = {"json", "logfmt", NULL};
-
-const char *level_name(enum level l)
-{
-	return level_words[l];
-}
-
-static bool is_blank(char c)
-{
-	return c == ' ' || c == '\t';
-}
-
-/* The next word of a list; an empty slice at its end. */
-static struct slice next_word(struct slice *rest)
-{
-	size_t start = 0;
-	while (start < rest->len && is_blank(rest->ptr[start]))
-		start++;
-	size_t end = start;
-	while (end < rest->len && !is_blank(rest->ptr[end]))
-		end++;
-	struct slice word = slice_sub(*rest, start, end);
-	*rest = slice_sub(*rest, end, rest->len);
-	return word;
-}
-
 static bool say(char *why, const char *fmt, struct slice text)
 {
 	struct slice q = fault_quote(text);
@@ -50,7 +22,7 @@ static bool no_comma(struct slice word, char *why)
 
 static bool parse_addresses(struct slice text, struct address_list *list, char *why)
 {
-	for (struct slice w = next_word(&text); w.len; w = next_word(&text)) {
+	for (struct slice w = value_next_word(&text); w.len; w = value_next_word(&text)) {
 		struct address a;
 		if (!no_comma(w, why) || !address_parse(w, &a, why))
 			return false;
@@ -66,7 +38,7 @@ static bool parse_addresses(struct slice text, struct address_list *list, char *
 
 static bool parse_networks(struct slice text, struct network_list *list, char *why)
 {
-	for (struct slice w = next_word(&text); w.len; w = next_word(&text)) {
+	for (struct slice w = value_next_word(&text); w.len; w = value_next_word(&text)) {
 		struct network n;
 		if (!no_comma(w, why) || !network_parse(w, &n, why))
 			return false;
@@ -74,13 +46,6 @@ static bool parse_networks(struct slice text, struct network_list *list, char *w
 		list->items[list->count++] = n;
 	}
 	return true;
-}
-
-/* The shorter of a domain's two forms: the one that is sure to fit in a line again. */
-static struct slice short_form(const struct domain *d, char unicode[DOMAIN_UNICODE_MAX + 1])
-{
-	struct slice u = domain_unicode(d, unicode);
-	return u.len < d->len ? u : domain_slice(d);
 }
 
 static bool parse_domain(struct slice text, struct domain *out, char *why)
@@ -93,7 +58,7 @@ static bool parse_domain(struct slice text, struct domain *out, char *why)
 		return say(why, "`%.*s`: there are no wildcards; list every domain", text);
 	if (err_is(e))
 		return say(why, "`%.*s` is not a domain name", text);
-	if (short_form(out, unicode).len > VALUE_ITEM_MAX)
+	if (value_short_form(out, unicode).len > VALUE_ITEM_MAX)
 		return say(why, "`%.*s` is too long for a configuration line", text);
 	return true;
 }
@@ -101,8 +66,8 @@ static bool parse_domain(struct slice text, struct domain *out, char *why)
 static bool parse_one_domain(struct slice text, struct domain *out, char *why)
 {
 	*out = (struct domain){0};
-	struct slice first = next_word(&text);
-	struct slice second = next_word(&text);
+	struct slice first = value_next_word(&text);
+	struct slice second = value_next_word(&text);
 	if (second.len)
 		return say(why, "only one domain may stand here; `%.*s` is too many", second);
 	return first.len == 0 || parse_domain(first, out, why);
@@ -110,7 +75,7 @@ static bool parse_one_domain(struct slice text, struct domain *out, char *why)
 
 static bool parse_domains(struct slice text, struct domain_list *list, char *why)
 {
-	for (struct slice w = next_word(&text); w.len; w = next_word(&text)) {
+	for (struct slice w = value_next_word(&text); w.len; w = value_next_word(&text)) {
 		struct domain d;
 		if (!no_comma(w, why) || !parse_domain(w, &d, why))
 			return false;
@@ -224,12 +189,12 @@ static bool say_word(struct slice text, const char *what, const char *const *wor
 static bool parse_level(struct slice text, enum level *out, char *why)
 {
 	for (enum level l = LEVEL_VERIFIED; l <= LEVEL_TRUSTED; l++) {
-		if (slice_eq_str(text, level_words[l])) {
+		if (slice_eq_str(text, level_name(l))) {
 			*out = l;
 			return true;
 		}
 	}
-	return say_word(text, "level", level_words + LEVEL_VERIFIED, why);
+	return say_word(text, "level", value_levels, why);
 }
 
 static bool parse_user(struct slice text, char **out, char *why)
@@ -290,7 +255,7 @@ static bool parse_names(struct slice text, char **out, char *why)
 	buf_init(&all, BUF_UNLIMITED);
 	struct err e = *out ? buf_append_str(&all, *out) : err_ok();
 	bool ok = !err_is(e);
-	for (struct slice w = next_word(&text); w.len && ok; w = next_word(&text)) {
+	for (struct slice w = value_next_word(&text); w.len && ok; w = value_next_word(&text)) {
 		ok = no_comma(w, why) && check_name(w, why);
 		if (buf_len(&all))
 			e = buf_append_str(&all, " ");
@@ -327,10 +292,10 @@ bool value_parse(enum config_type type, struct slice text, const struct value_ru
 		return parse_level(text, field, why);
 	case TYPE_LOG_FORMAT:
 		return log_format_parse(text, field) ||
-		       say_word(text, "log format", log_format_words, why);
+		       say_word(text, "log format", value_log_formats, why);
 	case TYPE_LOG_LEVEL:
 		return log_level_parse(text, field) ||
-		       say_word(text, "log level", log_level_words, why);
+		       say_word(text, "log level", value_log_levels, why);
 	case TYPE_USER:
 		return parse_user(text, field, why);
 	case TYPE_FORWARD:
@@ -339,158 +304,4 @@ bool value_parse(enum config_type type, struct slice text, const struct value_ru
 		return parse_names(text, field, why);
 	}
 	return say(why, "`%.*s`: no such type", text);
-}
-
-/* --- back to text --- */
-
-static void put(struct buf *out, const char *key, size_t i, struct slice value)
-{
-	/* The bundle's buffer has no limit. */
-	struct err e = buf_printf(out, "%s %s= %.*s\n", key, i ? "+" : "", SLICE_ARG(value));
-	(void)e;
-}
-
-static void put_str(struct buf *out, const char *key, const char *value)
-{
-	put(out, key, 0, slice_str(value ? value : ""));
-}
-
-static void put_domain(struct buf *out, const char *key, size_t i, const struct domain *d)
-{
-	char unicode[DOMAIN_UNICODE_MAX + 1];
-	put(out, key, i, short_form(d, unicode));
-}
-
-static void write_list(enum config_type type, const char *key, const void *field, struct buf *out)
-{
-	char text[ADDRESS_TEXT_MAX];
-	const struct address_list *addresses = field;
-	const struct network_list *networks = field;
-	const struct domain_list *domains = field;
-	size_t count = type == TYPE_ADDRS  ? addresses->count
-		       : type == TYPE_NETS ? networks->count
-					   : domains->count;
-	if (count == 0)
-		put_str(out, key, "");
-	for (size_t i = 0; i < count; i++) {
-		if (type == TYPE_DOMAINS) {
-			put_domain(out, key, i, &domains->items[i]);
-			continue;
-		}
-		if (type == TYPE_ADDRS)
-			address_write(&addresses->items[i], text);
-		else
-			network_write(&networks->items[i], text);
-		put(out, key, i, slice_str(text));
-	}
-}
-
-static void write_names(const char *key, const char *names, struct buf *out)
-{
-	struct slice rest = slice_str(names);
-	size_t i = 0;
-	for (struct slice w = next_word(&rest); w.len; w = next_word(&rest))
-		put(out, key, i++, w);
-	if (i == 0)
-		put_str(out, key, "");
-}
-
-void value_write(enum config_type type, const char *key, const void *field, struct buf *out)
-{
-	char number[16];
-	switch (type) {
-	case TYPE_ADDRS:
-	case TYPE_NETS:
-	case TYPE_DOMAINS:
-		write_list(type, key, field, out);
-		break;
-	case TYPE_DOMAIN:
-		put_domain(out, key, 0, field);
-		break;
-	case TYPE_PATH:
-	case TYPE_USER:
-	case TYPE_FORWARD:
-		put_str(out, key, *(char *const *)field);
-		break;
-	case TYPE_NAMES:
-		write_names(key, *(char *const *)field, out);
-		break;
-	case TYPE_COUNT:
-		snprintf(number, sizeof number, "%u", *(const unsigned *)field);
-		put_str(out, key, number);
-		break;
-	case TYPE_BOOL:
-		put_str(out, key, *(const bool *)field ? "yes" : "no");
-		break;
-	case TYPE_LEVEL:
-		put_str(out, key, level_words[*(const enum level *)field]);
-		break;
-	case TYPE_LOG_FORMAT:
-		put_str(out, key, log_format_words[*(const enum log_format *)field]);
-		break;
-	case TYPE_LOG_LEVEL:
-		put_str(out, key, log_level_words[*(const enum log_level *)field]);
-		break;
-	}
-}
-
-static bool is_text(enum config_type type)
-{
-	return type == TYPE_PATH || type == TYPE_USER || type == TYPE_FORWARD || type == TYPE_NAMES;
-}
-
-void value_fini(enum config_type type, void *field)
-{
-	if (type == TYPE_ADDRS) {
-		mem_free(((struct address_list *)field)->items);
-		*(struct address_list *)field = (struct address_list){0};
-	} else if (type == TYPE_NETS) {
-		mem_free(((struct network_list *)field)->items);
-		*(struct network_list *)field = (struct network_list){0};
-	} else if (type == TYPE_DOMAINS) {
-		mem_free(((struct domain_list *)field)->items);
-		*(struct domain_list *)field = (struct domain_list){0};
-	} else if (is_text(type)) {
-		mem_free(*(char **)field);
-		*(char **)field = NULL;
-	}
-}
-
-bool value_is_empty(enum config_type type, const void *field)
-{
-	if (type == TYPE_ADDRS)
-		return ((const struct address_list *)field)->count == 0;
-	if (type == TYPE_NETS)
-		return ((const struct network_list *)field)->count == 0;
-	if (type == TYPE_DOMAINS)
-		return ((const struct domain_list *)field)->count == 0;
-	if (type == TYPE_DOMAIN)
-		return !domain_is_set(field);
-	return is_text(type) && !*(char *const *)field;
-}
-
-bool value_is_list(enum config_type type)
-{
-	return type == TYPE_ADDRS || type == TYPE_NETS || type == TYPE_DOMAINS ||
-	       type == TYPE_NAMES;
-}
-
-const char *value_type_words(enum config_type type)
-{
-	static const char *const words[] = {
-		[TYPE_ADDRS] = "addresses with ports",
-		[TYPE_NETS] = "networks",
-		[TYPE_DOMAIN] = "domain",
-		[TYPE_DOMAINS] = "domains",
-		[TYPE_PATH] = "path",
-		[TYPE_COUNT] = "number",
-		[TYPE_BOOL] = "yes or no",
-		[TYPE_LEVEL] = "verified, secure or trusted",
-		[TYPE_LOG_FORMAT] = "json or logfmt",
-		[TYPE_LOG_LEVEL] = "error, warn, info or debug",
-		[TYPE_USER] = "user",
-		[TYPE_FORWARD] = "address of a resolver",
-		[TYPE_NAMES] = "names with addresses",
-	};
-	return words[type];
 }

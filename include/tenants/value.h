@@ -42,10 +42,19 @@ bool value_parse(enum config_type type, struct slice text, const struct value_ru
  * written as they are, absolute. */
 void value_write(enum config_type type, const char *key, const void *field, struct buf *out);
 void value_fini(enum config_type type, void *field);
+void value_copy(enum config_type type, const void *from, void *to); /* `to` is let go first */
 bool value_is_list(enum config_type type);
 bool value_is_empty(enum config_type type, const void *field);
 /* For the reference: "yes or no", "addresses", ... */
 const char *value_type_words(enum config_type type);
+
+/* The words of the types that have a choice, NULL-terminated. */
+extern const char *const *const value_levels;
+extern const char *const value_log_levels[], *const value_log_formats[];
+/* The next word of a list, and *rest behind it; empty at the end. */
+struct slice value_next_word(struct slice *rest);
+/* The shorter of a domain's two forms: the one that is sure to fit in a line again. */
+struct slice value_short_form(const struct domain *d, char unicode[DOMAIN_UNICODE_MAX + 1]);
 
 /* Parts of the above, for those who read addresses elsewhere. */
 bool address_parse(struct slice text, struct address *out, char why[VALUE_WHY_MAX]);

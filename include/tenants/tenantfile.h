@@ -1,0 +1,28 @@
+/* One tenant's file, read with knowledge of what was there before. */
+#ifndef FEDGATE_TENANTS_TENANTFILE_H
+#define FEDGATE_TENANTS_TENANTFILE_H
+
+#include "tenants/certificate.h"
+#include "tenants/load.h"
+
+struct tenant_source {
+	const char *file_name; /* for faults; its last part names the domain */
+	const char *base_dir;
+	bool check_files; /* false: the bundle */
+	struct certificate_rules rules;
+	bool certificates;           /* judge them even if their files did not change */
+	const struct tenant *before; /* borrowed, may be NULL */
+};
+
+/* Where the tenant names its domains. */
+struct tenant_lines {
+	unsigned domain, further;
+};
+
+/* NULL when there are faults. `lines` is filled in either case. */
+struct tenant *tenant_file_read(struct slice text, const struct tenant_source *src,
+	struct tenant_lines *lines, struct faults *faults);
+/* The domain that a file of this name is for; false when the name is not DOMAIN.ini. */
+bool tenant_file_domain(const char *file_name, struct domain *out);
+
+#endif

@@ -1,0 +1,191 @@
+/* The gate's own file. */
+#include "tenants/load.h"
+
+#include "base/mem.h"
+#include "tenants/config.h"
+
+#include <string.h>
+#include <unistd.h>
+
+/* The directory of a file, absolute, without asking where symbolic links lead: what lies beside
+ * the link is meant. Owned by the caller. */
+static char *directory_of(const char *path)
+{
+	char cwd[INI_PATH_MAX] = "";
+	struct buf dir;
+	buf_init(&dir, BUF_UNLIMITED);
+	if (*path != '/' && !getcwd(cwd, sizeof cwd))
+		*cwd = '\0';
+	struct err e = buf_append_str(&dir, cwd);
+	const char *slash = strrchr(path, '/');
+	if (slash && *path != '/')
+		e = buf_append_str(&dir, "/");
+	if (slash)
+		e = buf_append(&dir, slice_of(path, (size_t)(slash - path)));
+	if (buf_len(&dir) == 0)
+		e = buf_append_str(&dir, "/");
+	(void)e; /* no limit, no failure */
+	char *copy = mem_strdup(buf_cstr(&dir));
+	buf_fini(&dir);
+	return copy;
+}
+
+/* --- what must fit together --- */
+
+struct listener {
+	const char *section, *key;
+	const struct address_list *list;
+};
+
+static bool has_address(const struct address_list *list, const struct address *a)
+{
+	for (size_t i = 0; i < list->count; i++) {
+		if (address_eq(&list->items[i], a))
+			return true;
+	}
+	return false;
+}
+
+static void check_apart(
+	const struct config_file *f, const struct listener *mine, const struct listener *other)
+{
+	for (size_t i = 0; i < mine->list->count; i++) {
+		char text[ADDRESS_TEXT_MAX];
+		address_write(&mine->list->items[i], text);
+		if (has_address(other->list, &mine->list->items[i]))
+			fault_add(f->faults, config_place(f, mine->section, mine->key),
+				"%s is taken by `%s` in [%s] already", text, other->key,
+				other->section);
+	}
+}
+
+static void check_listeners(const struct config_file *f, const struct gate *g)
+{
+	const struct listener peers = {"gate", "listen", &g->listen};
+	const struct listener egress = {"egress", "listen", &g->egress_listen};
+	const struct listener dns = {"egress", "dns_listen", &g->steer_listen};
+	check_apart(f, &egress, &peers);
+	check_apart(f, &dns, &peers);
+	check_apart(f, &dns, &egress);
+}
+
+/* BE-S3, attack catalogue 2.5: what is plaintext or answers questions belongs on loopback. */
+static void warn_exposed(const struct config_file *f, const struct address_list *list,
+	const char *key, const char *what)
+{
+	for (size_t i = 0; i < list->count; i++) {
+		char text[ADDRESS_TEXT_MAX];
+		address_write(&list->items[i], text);
+		if (!address_is_loopback(&list->items[i].sa))
+			fault_warn(f->faults, config_place(f, "egress", key),
+				"%s is not a loopback address: %s; let a firewall admit the "
+				"backends "
+				"alone",
+				text, what);
+	}
+}
+
+static void warn_open(const struct config_file *f, const struct gate *g)
+{
+	warn_exposed(f, &g->egress_listen, "listen", "whoever reaches it speaks in plaintext here");
+	warn_exposed(f, &g->steer_listen, "dns_listen", "whoever reaches it may ask for names");
+	for (size_t i = 0; i < g->steer_allow.count; i++) {
+		if (g->steer_allow.items[i].bits == 0)
+			fault_warn(f->faults, config_place(f, "egress", "dns_allow"),
+				"answers the whole Internet; name the backends' networks");
+	}
+	if (g->allow_private.count)
+		fault_warn(f->faults, config_place(f, "dns", "allow_private"),
+			"peers can make the gate connect into these networks; for labs and VPNs "
+			"only");
+}
+
+static void check_file(
+	const struct config_file *f, const char *section, const char *key, const char *path)
+{
+	struct file_id id;
+	unsigned mode;
+	struct place at = config_place(f, section, key);
+	struct err e = path ? file_look(path, &id, &mode) : err_ok();
+	if (err_is(e) && at.line)
+		fault_add(f->faults, at, "%s: %s", path, file_why(e));
+	else if (err_is(e))
+		fault_warn(f->faults, at,
+			"%s: %s; no public authority can prove a peer (is ca-certificates "
+			"installed?)",
+			path, file_why(e));
+}
+
+static struct gate *read_gate(struct slice text, const char *name, const char *base_dir, bool files,
+	struct faults *faults)
+{
+	struct config_file f = {
+		.config = &gate_config, .name = name, .base_dir = base_dir, .faults = faults};
+	size_t faults_before = faults->count;
+	struct settings settings;
+	struct gate *g = MEM_NEW(struct gate);
+	inifile_read(text, name, &settings, faults);
+	config_read(&f, &settings, NULL, g);
+	settings_fini(&settings);
+	check_listeners(&f, g);
+	if (files) {
+		check_file(&f, "gate", "ca_file", g->ca_file);
+		check_file(&f, "dns", "trust_anchor", g->dns_trust_anchor);
+		warn_open(&f, g);
+	}
+	if (faults->count == faults_before)
+		return g;
+	gate_free(g);
+	return NULL;
+}
+
+struct gate *load_gate_text(
+	struct slice text, const char *file_name, const char *base_dir, struct faults *faults)
+{
+	return read_gate(text, file_name, base_dir, false, faults);
+}
+
+struct gate *load_gate(const char *path, struct faults *faults)
+{
+	struct gate *g = NULL;
+	struct buf text;
+	struct file_id id;
+	buf_init(&text, INI_FILE_MAX);
+	struct err e = file_read(path, INI_FILE_MAX, &text, &id);
+	if (err_is(e)) {
+		fault_add(faults, (struct place){.file = path}, "%s", file_why(e));
+	} else {
+		char *base_dir = directory_of(path);
+		g = read_gate(buf_peek(&text), path, base_dir, true, faults);
+		mem_free(base_dir);
+	}
+	buf_fini(&text);
+	return g;
+}
+
+static bool same_value(const struct config_row *row, const struct gate *a, const struct gate *b)
+{
+	struct buf x, y;
+	buf_init(&x, BUF_UNLIMITED);
+	buf_init(&y, BUF_UNLIMITED);
+	value_write(row->type, row->key, (const char *)a + row->offset, &x);
+	value_write(row->type, row->key, (const char *)b + row->offset, &y);
+	bool same = slice_eq(buf_peek(&x), buf_peek(&y));
+	buf_fini(&x);
+	buf_fini(&y);
+	return same;
+}
+
+void gate_keep_started(
+	struct gate *fresh, const struct gate *running, const char *path, struct faults *faults)
+{
+	for (size_t i = 0; i < gate_config.count; i++) {
+		const struct config_row *row = &gate_config.rows[i];
+		if (row->live || same_value(row, fresh, running))
+			continue;
+		fault_warn(faults, (struct place){path, 0, row->key},
+			"has changed in [%s]; it takes effect at the next start", row->section);
+		value_copy(
+			row->type, (const char *)running + row->offset, config_field(row, fresh));
+	}
+}

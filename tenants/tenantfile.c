@@ -1,0 +1,193 @@
+#include "tenants/tenantfile.h"
+
+#include "base/mem.h"
+#include "tenants/bundle.h"
+
+#include <string.h>
+
+enum { MODE_OTHERS_READ = 0004, MODE_OTHERS_WRITE = 0002 };
+
+static const char *last_part(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	return slash ? slash + 1 : path;
+}
+
+bool tenant_file_domain(const char *file_name, struct domain *out)
+{
+	struct slice name = slice_str(last_part(file_name));
+	struct slice suffix = SLICE_LIT(".ini");
+	*out = (struct domain){0};
+	return name.len > suffix.len &&
+	       slice_eq(slice_sub(name, name.len - suffix.len, name.len), suffix) &&
+	       !err_is(domain_parse(slice_sub(name, 0, name.len - suffix.len), out));
+}
+
+static void check_name(const struct config_file *f, const struct tenant *t)
+{
+	struct domain named;
+	struct place at = config_place(f, "tenant", "domain");
+	if (!domain_is_set(&t->domain))
+		return;
+	if (!tenant_file_domain(f->name, &named))
+		fault_add(f->faults, at, "the file must be called %s.ini, after its domain",
+			t->domain.name);
+	else if (!domain_eq(&named, &t->domain))
+		fault_add(f->faults, at,
+			"the file is called after %s; rename it to %s.ini or correct the domain",
+			named.name, t->domain.name);
+}
+
+static void check_domains(const struct config_file *f, const struct tenant *t)
+{
+	for (size_t i = 0; i < t->further.count; i++) {
+		if (domain_eq(&t->further.items[i], &t->domain))
+			fault_add(f->faults, config_place(f, "tenant", "domains"),
+				"names %s again, which `domain` holds already", t->domain.name);
+	}
+}
+
+/* --- files --- */
+
+struct used_file {
+	const char *section, *key;
+	const char *path; /* borrowed from the tenant; NULL: not used */
+	struct file_id *id;
+	bool secret;
+};
+
+/* Is it there, which one is it, and who may read it (K05)? */
+static void look(const struct config_file *f, const struct used_file *u)
+{
+	struct place at = config_place(f, u->section, u->key);
+	unsigned mode;
+	if (!u->path)
+		return;
+	struct err e = file_look(u->path, u->id, &mode);
+	if (err_is(e))
+		fault_add(f->faults, at, "%s: %s", u->path, file_why(e));
+	else if (u->secret && (mode & MODE_OTHERS_READ))
+		fault_warn(f->faults, at,
+			"%s: everybody on this machine can read the key; run: chmod o-rwx %s",
+			u->path, u->path);
+	else if (mode & MODE_OTHERS_WRITE)
+		fault_warn(f->faults, at,
+			"%s: everybody on this machine can change the file; run: chmod o-w %s",
+			u->path, u->path);
+}
+
+static bool same_file(const char *path, const struct file_id *id, const char *old_path,
+	const struct file_id *old_id)
+{
+	return path && old_path && strcmp(path, old_path) == 0 && file_id_eq(id, old_id);
+}
+
+static void judge_pair(
+	const struct config_file *f, struct tenant *t, const struct tenant_source *src, bool second)
+{
+	const struct tenant *old = src->before;
+	struct certificate_pair p = {
+		.chain_path = second ? t->certificate2 : t->certificate,
+		.key_path = second ? t->key2 : t->key,
+		.chain_at = config_place(f, "tls", second ? "certificate_2" : "certificate"),
+		.key_at = config_place(f, "tls", second ? "key_2" : "key"),
+		.chain_id = second ? &t->certificate2_id : &t->certificate_id,
+		.key_id = second ? &t->key2_id : &t->key_id,
+	};
+	if (!p.chain_path || !p.key_path)
+		return;
+	bool changed = old && !(same_file(p.chain_path, p.chain_id,
+					second ? old->certificate2 : old->certificate,
+					second ? &old->certificate2_id : &old->certificate_id) &&
+				      same_file(p.key_path, p.key_id, second ? old->key2 : old->key,
+					      second ? &old->key2_id : &old->key_id));
+	if (src->certificates || changed)
+		certificate_judge(&p, t, &src->rules, f->faults);
+}
+
+static void judge_authorities(
+	const struct config_file *f, struct tenant *t, const struct tenant_source *src)
+{
+	const struct tenant *old = src->before;
+	if (!t->ca_file)
+		return;
+	if (src->certificates ||
+		(old && !same_file(t->ca_file, &t->ca_id, old->ca_file, &old->ca_id)))
+		cert_set_release(certificate_authorities(
+			t->ca_file, config_place(f, "policy", "ca_file"), &t->ca_id, f->faults));
+}
+
+static void check_second_pair(const struct config_file *f, const struct tenant *t)
+{
+	if (t->certificate2 && !t->key2)
+		fault_add(f->faults, config_place(f, "tls", "certificate_2"),
+			"needs `key_2` beside it");
+	else if (t->key2 && !t->certificate2)
+		fault_add(f->faults, config_place(f, "tls", "key_2"),
+			"needs `certificate_2` beside it");
+}
+
+static void check_files(
+	const struct config_file *f, struct tenant *t, const struct tenant_source *src)
+{
+	size_t before = f->faults->count;
+	const struct used_file files[] = {
+		{"tls", "certificate", t->certificate, &t->certificate_id, false},
+		{"tls", "key", t->key, &t->key_id, true},
+		{"tls", "certificate_2", t->certificate2, &t->certificate2_id, false},
+		{"tls", "key_2", t->key2, &t->key2_id, true},
+		{"policy", "ca_file", t->ca_file, &t->ca_id, false},
+	};
+	for (size_t i = 0; i < sizeof files / sizeof *files; i++)
+		look(f, &files[i]);
+	if (f->faults->count > before)
+		return; /* the same files would be reported again */
+	judge_pair(f, t, src, false);
+	judge_pair(f, t, src, true);
+	judge_authorities(f, t, src);
+}
+
+struct tenant *tenant_file_read(struct slice text, const struct tenant_source *src,
+	struct tenant_lines *lines, struct faults *faults)
+{
+	struct config_file f = {.config = &tenant_config,
+		.name = src->file_name,
+		.base_dir = src->base_dir,
+		.faults = faults};
+	size_t faults_before = faults->count;
+	struct settings settings;
+	struct tenant *t = MEM_NEW(struct tenant);
+	t->refs = 1;
+	inifile_read(text, src->file_name, &settings, faults);
+	config_read(&f, &settings, src->check_files ? NULL : BUNDLE_SECTION, t);
+	check_domains(&f, t);
+	check_second_pair(&f, t);
+	if (src->check_files) {
+		check_name(&f, t);
+		check_files(&f, t, src);
+	} else {
+		bundle_read(&settings, &f, t);
+	}
+	settings_fini(&settings);
+	*lines = (struct tenant_lines){config_place(&f, "tenant", "domain").line,
+		config_place(&f, "tenant", "domains").line};
+	if (faults->count > faults_before) {
+		tenant_release(t);
+		return NULL;
+	}
+	t->version = bundle_version(t);
+	return t;
+}
+
+struct tenant *load_tenant_text(struct slice text, const char *file_name, const char *base_dir,
+	bool check_files_too, const struct load_options *options, struct faults *faults)
+{
+	struct tenant_lines lines;
+	struct tenant_source src = {
+		.file_name = file_name, .base_dir = base_dir, .check_files = check_files_too};
+	if (options) {
+		src.certificates = options->certificates || options->deep;
+		src.rules = (struct certificate_rules){.deep = options->deep, .now = options->now};
+	}
+	return tenant_file_read(text, &src, &lines, faults);
+}
