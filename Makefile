@@ -5,13 +5,15 @@
 
 B	 ?= build
 DEPS	 := $(B)/deps
-CC	 ?= gcc
+ifeq ($(origin CC),default)
+CC	 := gcc
+endif
 SAN	 ?=
 PREFIX	 ?= /usr/local
 PYTHON	 := /usr/bin/python3
 
 MBEDTLS	 := $(DEPS)/mbedtls
-PACKAGES := libuv libxml-2.0 libidn2 libidn libunbound libldns
+PACKAGES := libuv libxml-2.0 libidn2 libidn ldns
 WARN	 := -Wall -Wextra -Wshadow -Wconversion -Wvla -Wstrict-prototypes -Wmissing-prototypes -Werror
 CPPFLAGS += -Iinclude -isystem $(MBEDTLS)/include -D_POSIX_C_SOURCE=200809L \
 	    -DMBEDTLS_CONFIG_FILE='"fedgate_mbedtls_config.h"' -D_FORTIFY_SOURCE=2
@@ -21,7 +23,7 @@ ALL_CFLAGS = -std=c11 $(WARN) $(CFLAGS) $(SAN) -fno-omit-frame-pointer -fstack-p
 LDFLAGS	 += -pie -Wl,-z,relro,-z,now $(SAN)
 PURE_LIBS = $(MBEDTLS)/lib/libmbedx509.a $(MBEDTLS)/lib/libmbedcrypto.a \
 	    $(shell pkg-config --libs libxml-2.0 libidn2 libidn) -linih
-LIBS	  = $(MBEDTLS)/lib/libmbedtls.a $(PURE_LIBS) $(shell pkg-config --libs libuv libunbound libldns)
+LIBS	  = $(MBEDTLS)/lib/libmbedtls.a $(PURE_LIBS) -lunbound $(shell pkg-config --libs libuv ldns) -lpthread
 
 # Layers: `pure` may not see a socket, a clock or the environment (tests/layers.sh).
 PURE_SRC := $(wildcard proxy/base/*.c proxy/xmpp/*.c proxy/trust/*.c tenants/*.c)
@@ -42,29 +44,33 @@ help:
 
 $(B)/obj/%.o: %.c | $(MBEDTLS)/lib/libmbedtls.a
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+	@echo "  CC    $<"
+	@$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
 $(B)/libpure.a: $(call obj,$(PURE_SRC))
 	@rm -f $@
-	$(AR) rcs $@ $^
+	@$(AR) rcs $@ $^
 
 $(B)/libgate.a: $(call obj,$(GATE_SRC))
 	@rm -f $@
-	$(AR) rcs $@ $^
+	@$(AR) rcs $@ $^
 
 $(B)/fedgate: $(call obj,$(MAIN_SRC)) $(B)/libgate.a $(B)/libpure.a
-	$(CC) $(LDFLAGS) -o $@ $(call obj,$(MAIN_SRC)) $(B)/libgate.a $(B)/libpure.a $(LIBS)
+	@echo "  LINK  $@"
+	@$(CC) $(LDFLAGS) -o $@ $(call obj,$(MAIN_SRC)) $(B)/libgate.a $(B)/libpure.a $(LIBS)
 
 # Unit tests link libpure.a alone: a hidden call to a socket library is an undefined symbol.
 $(B)/unit/%: $(B)/obj/tests/unit/%.o $(B)/libpure.a
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) -o $@ $< $(B)/libpure.a $(PURE_LIBS) -lcmocka $(UNIT_LIBS)
+	@echo "  LINK  $@"
+	@$(CC) $(LDFLAGS) -o $@ $< $(B)/libpure.a $(PURE_LIBS) -lcmocka $(UNIT_LIBS)
 
 $(B)/unit/scan_diff_test: UNIT_LIBS := -lexpat
 
 $(B)/unit-net/%: $(B)/obj/tests/unit-net/%.o $(B)/libgate.a $(B)/libpure.a
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) -o $@ $< $(B)/libgate.a $(B)/libpure.a $(LIBS) -lcmocka
+	@echo "  LINK  $@"
+	@$(CC) $(LDFLAGS) -o $@ $< $(B)/libgate.a $(B)/libpure.a $(LIBS) -lcmocka
 
 units: $(UNITS) $(WIRED)
 	@for t in $^; do echo "== $$t"; $$t || exit 1; done

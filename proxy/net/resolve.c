@@ -1,0 +1,370 @@
+/* Happy path: a question goes to libunbound's thread (ub_resolve_async), its pipe becomes readable,
+ * ub_process calls on_result, the answer is read and given to the owner. Failure modes: libunbound
+ * refuses the question or too many are open (RESOLVE_FAILED, told from the timer), the deadline
+ * passes (RESOLVE_TIMEOUT, the question is cancelled). Who frees: a question is freed when it was
+ * told; resolver_free cancels all, and the handles free the resolver in their close callback.
+ *
+ * Threads, because libunbound's event interface wants a libevent loop of its own: the thread only
+ * resolves, every callback runs here, from ub_process. */
+#include "net/resolve.h"
+
+#include "base/buf.h"
+#include "base/mem.h"
+
+#include <arpa/inet.h>
+#include <string.h>
+#include <unbound.h>
+
+enum { TICK_MS = 250, TYPE_A = 1, TYPE_AAAA = 28, TYPE_SRV = 33, CLASS_IN = 1, RCODE_NXDOMAIN = 3 };
+
+struct question {
+	struct question *next, **prev;
+	struct resolver *resolver;
+	struct ticket ticket;
+	int tag, type, async_id;
+	uint64_t due_ms;
+	bool failed; /* told as RESOLVE_FAILED at the next tick */
+};
+
+struct resolver {
+	uv_loop_t *loop;
+	uv_poll_t poll;
+	uv_timer_t tick;
+	struct ub_ctx *ctx;
+	resolve_done done;
+	void *arg;
+	uint64_t timeout_ms;
+	unsigned pending, max_pending;
+	struct question *questions;
+	int closing; /* handles still to close */
+};
+
+/* ---- answers ---- */
+
+static void forget(struct question *q)
+{
+	*q->prev = q->next;
+	if (q->next)
+		q->next->prev = q->prev;
+	q->resolver->pending--;
+	mem_free(q);
+}
+
+static void tell(struct question *q, struct resolve_answer *a)
+{
+	struct resolver *r = q->resolver;
+	a->ticket = q->ticket;
+	a->tag = q->tag;
+	forget(q);
+	r->done(r->arg, a);
+}
+
+static void tell_status(struct question *q, enum resolve_status status)
+{
+	struct resolve_answer *a = MEM_NEW(struct resolve_answer);
+	a->status = status;
+	tell(q, a);
+	mem_free(a);
+}
+
+/* A name in wire form, uncompressed as libunbound gives it, as text. The root is "". */
+static bool read_name(const unsigned char *p, size_t len, char *out, size_t size)
+{
+	size_t n = 0;
+	while (len && *p) {
+		size_t label = *p++;
+		len--;
+		if (label > 63 || label > len || n + label + 2 > size)
+			return false;
+		if (n)
+			out[n++] = '.';
+		memcpy(out + n, p, label);
+		n += label;
+		p += label;
+		len -= label;
+	}
+	out[n] = '\0';
+	return len == 1 && memchr(out, '\0', n + 1) == out + n;
+}
+
+static bool read_srv(const unsigned char *p, size_t len, struct resolve_srv *out)
+{
+	char name[256];
+	if (len < 7 || !read_name(p + 6, len - 6, name, sizeof name))
+		return false;
+	*out = (struct resolve_srv){
+		.priority = (uint16_t)(p[0] << 8 | p[1]),
+		.weight = (uint16_t)(p[2] << 8 | p[3]),
+		.port = (uint16_t)(p[4] << 8 | p[5]),
+		.no_service = !*name,
+	};
+	/* Port 0 is no port; a target that is no host name cannot be dialled. */
+	return out->no_service || (out->port && !err_is(domain_parse(slice_str(name), &out->target)));
+}
+
+static void add_srv(struct resolve_answer *a, const unsigned char *p, size_t len)
+{
+	struct resolve_srv srv;
+	if (!read_srv(p, len, &srv))
+		return;
+	if (a->srv_count == RESOLVE_SRV_MAX)
+		a->srv_dropped++;
+	else
+		a->srv[a->srv_count++] = srv;
+}
+
+static void add_address(struct resolve_answer *a, int type, const unsigned char *p, size_t len)
+{
+	if (a->addr_count == RESOLVE_ADDR_MAX)
+		return;
+	struct sockaddr_storage *sa = &a->addr[a->addr_count];
+	if (type == TYPE_A && len == 4) {
+		struct sockaddr_in *v4 = (struct sockaddr_in *)sa;
+		v4->sin_family = AF_INET;
+		memcpy(&v4->sin_addr, p, 4);
+	} else if (type == TYPE_AAAA && len == 16) {
+		struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)sa;
+		v6->sin6_family = AF_INET6;
+		memcpy(&v6->sin6_addr, p, 16);
+	} else {
+		return;
+	}
+	a->addr_count++;
+}
+
+static enum resolve_status status_of(int failed, const struct ub_result *result)
+{
+	if (failed || !result)
+		return RESOLVE_FAILED;
+	if (result->bogus)
+		return RESOLVE_BOGUS;
+	if (result->havedata)
+		return RESOLVE_DATA;
+	return result->rcode == 0 || result->rcode == RCODE_NXDOMAIN ? RESOLVE_NONE : RESOLVE_FAILED;
+}
+
+static void read_records(int type, const struct ub_result *result, struct resolve_answer *a)
+{
+	for (int i = 0; result->data[i]; i++) {
+		const unsigned char *p = (const unsigned char *)result->data[i];
+		size_t len = (size_t)result->len[i];
+		if (type == TYPE_SRV)
+			add_srv(a, p, len);
+		else
+			add_address(a, type, p, len);
+	}
+}
+
+static void on_result(void *arg, int failed, struct ub_result *result)
+{
+	struct question *q = arg;
+	struct resolve_answer *a = MEM_NEW(struct resolve_answer);
+	a->status = status_of(failed, result);
+	if (result) {
+		a->secure = result->secure;
+		a->nxdomain = result->nxdomain;
+		a->ttl = result->ttl > 0 ? (uint32_t)result->ttl : 0;
+		if (a->status == RESOLVE_DATA)
+			read_records(q->type, result, a);
+		ub_resolve_free(result);
+	}
+	tell(q, a);
+	mem_free(a);
+}
+
+/* ---- the loop ---- */
+
+static void on_readable(uv_poll_t *poll, int status, int events)
+{
+	struct resolver *r = poll->data;
+	(void)status;
+	(void)events;
+	(void)ub_process(r->ctx);
+}
+
+static void on_tick(uv_timer_t *timer)
+{
+	struct resolver *r = timer->data;
+	uint64_t now = uv_now(r->loop);
+	for (struct question *q = r->questions, *next; q; q = next) {
+		next = q->next;
+		if (q->failed) {
+			tell_status(q, RESOLVE_FAILED);
+		} else if (now >= q->due_ms) {
+			(void)ub_cancel(r->ctx, q->async_id);
+			tell_status(q, RESOLVE_TIMEOUT);
+		}
+	}
+	if (!r->questions)
+		uv_timer_stop(&r->tick);
+}
+
+static void ask(struct resolver *r, const char *name, int type, struct ticket ticket, int tag)
+{
+	struct question *q = MEM_NEW(struct question);
+	*q = (struct question){.next = r->questions,
+		.prev = &r->questions,
+		.resolver = r,
+		.ticket = ticket,
+		.tag = tag,
+		.type = type,
+		.due_ms = uv_now(r->loop) + r->timeout_ms};
+	if (q->next)
+		q->next->prev = &q->next;
+	r->questions = q;
+	q->failed = r->pending++ >= r->max_pending ||
+		    ub_resolve_async(r->ctx, name, type, CLASS_IN, q, on_result, &q->async_id) != 0;
+	/* Told in a later turn, also when it failed: never from inside the call. */
+	if (!uv_is_active((uv_handle_t *)&r->tick) || q->failed)
+		uv_timer_start(&r->tick, on_tick, q->failed ? 0 : TICK_MS, TICK_MS);
+}
+
+void resolve_srv(struct resolver *r, const char *service, const struct domain *name,
+	struct ticket ticket, int tag)
+{
+	struct buf full;
+	buf_init(&full, 512);
+	(void)buf_printf(&full, "%s.%s.", service, name->name);
+	ask(r, buf_cstr(&full), TYPE_SRV, ticket, tag);
+	buf_fini(&full);
+}
+
+void resolve_addr(struct resolver *r, const struct domain *name, int family, struct ticket ticket,
+	int tag)
+{
+	struct buf full;
+	buf_init(&full, 512);
+	(void)buf_printf(&full, "%s.", name->name);
+	ask(r, buf_cstr(&full), family == AF_INET ? TYPE_A : TYPE_AAAA, ticket, tag);
+	buf_fini(&full);
+}
+
+/* ---- life ---- */
+
+static int configure(struct ub_ctx *ctx, const struct resolve_config *c)
+{
+	static const struct {
+		const char *option, *value;
+	} options[] = {
+		{"cache-min-ttl:", "30"}, /* DNS-7 */
+		{"cache-max-ttl:", "3600"},
+		{"cache-max-negative-ttl:", "300"},
+		{"do-not-query-localhost:", "no"}, /* the configured resolver may be on loopback */
+	};
+	int failed = ub_ctx_async(ctx, 1);
+	for (size_t i = 0; !failed && i < sizeof options / sizeof *options; i++)
+		failed = ub_ctx_set_option(ctx, options[i].option, options[i].value);
+	if (!failed && c->trust_anchor)
+		failed = ub_ctx_add_ta_file(ctx, c->trust_anchor);
+	if (!failed && c->forward)
+		return ub_ctx_set_fwd(ctx, c->forward);
+	return failed ? failed : ub_ctx_resolvconf(ctx, NULL);
+}
+
+struct resolver *resolver_new(uv_loop_t *loop, const struct resolve_config *config,
+	resolve_done done, void *arg, struct err *e)
+{
+	struct ub_ctx *ctx = ub_ctx_create();
+	int failed = ctx ? configure(ctx, config) : UB_NOMEM;
+	if (failed) {
+		if (ctx)
+			ub_ctx_delete(ctx);
+		*e = err_native(ERR_DNS_FAILED, failed);
+		return NULL;
+	}
+	struct resolver *r = MEM_NEW(struct resolver);
+	r->loop = loop;
+	r->ctx = ctx;
+	r->done = done;
+	r->arg = arg;
+	r->timeout_ms = config->timeout_ms;
+	r->max_pending = config->max_pending;
+	uv_poll_init(loop, &r->poll, ub_fd(ctx));
+	uv_timer_init(loop, &r->tick);
+	r->poll.data = r->tick.data = r;
+	uv_poll_start(&r->poll, UV_READABLE, on_readable);
+	uv_unref((uv_handle_t *)&r->poll);
+	*e = err_ok();
+	return r;
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+	struct resolver *r = handle->data;
+	if (--r->closing)
+		return;
+	ub_ctx_delete(r->ctx);
+	mem_free(r);
+}
+
+void resolver_free(struct resolver *r)
+{
+	while (r->questions) {
+		struct question *q = r->questions;
+		if (!q->failed)
+			(void)ub_cancel(r->ctx, q->async_id);
+		forget(q);
+	}
+	r->closing = 2;
+	uv_close((uv_handle_t *)&r->poll, on_closed);
+	uv_close((uv_handle_t *)&r->tick, on_closed);
+}
+
+/* ---- addresses ---- */
+
+struct range {
+	unsigned char prefix[16];
+	unsigned bits;
+};
+
+static bool in_ranges(const unsigned char *addr, const struct range *list, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		unsigned whole = list[i].bits / 8, rest = list[i].bits % 8;
+		unsigned char mask = (unsigned char)(0xff00u >> rest);
+		if (memcmp(addr, list[i].prefix, whole) == 0 &&
+			(!rest || ((addr[whole] ^ list[i].prefix[whole]) & mask) == 0))
+			return true;
+	}
+	return false;
+}
+
+/* The special-purpose registries of IANA, as far as no server of a stranger can live there. */
+static bool v4_is_public(const unsigned char *a)
+{
+	static const struct range private[] = {
+		{{0}, 8}, {{10}, 8}, {{100, 64}, 10}, {{127}, 8}, {{169, 254}, 16}, {{172, 16}, 12},
+		{{192, 0, 0}, 24}, {{192, 0, 2}, 24}, {{192, 88, 99}, 24}, {{192, 168}, 16},
+		{{198, 18}, 15}, {{198, 51, 100}, 24}, {{203, 0, 113}, 24}, {{224}, 3},
+	};
+	return !in_ranges(a, private, sizeof private / sizeof *private);
+}
+
+static bool v6_is_public(const unsigned char *a)
+{
+	static const struct range global = {{0x20}, 3};
+	static const struct range private[] = {
+		{{0x20, 0x01, 0x00, 0x00}, 32},	      /* Teredo */
+		{{0x20, 0x01, 0x0d, 0xb8}, 32},	      /* documentation */
+		{{0x20, 0x01, 0x00, 0x10}, 28},	      /* ORCHID */
+		{{0x20, 0x01, 0x00, 0x20}, 28},	      /* ORCHIDv2 */
+		{{0x20, 0x01, 0x00, 0x02, 0, 0}, 48}, /* benchmarking */
+		{{0x20, 0x02}, 16},		      /* 6to4: hides an IPv4 address */
+		{{0x3f, 0xff}, 20},		      /* documentation */
+	};
+	return in_ranges(a, &global, 1) && !in_ranges(a, private, sizeof private / sizeof *private);
+}
+
+bool address_is_public(const struct sockaddr_storage *addr)
+{
+	static const unsigned char mapped[12] = {[10] = 0xff, [11] = 0xff};
+	if (addr->ss_family == AF_INET)
+		return v4_is_public(
+			(const unsigned char *)&((const struct sockaddr_in *)addr)->sin_addr);
+	if (addr->ss_family != AF_INET6)
+		return false;
+	const unsigned char *a = (const unsigned char *)&((const struct sockaddr_in6 *)addr)->sin6_addr;
+	if (memcmp(a, mapped, sizeof mapped) == 0)
+		return false; /* nobody publishes these; they only serve to slip past filters */
+	return v6_is_public(a);
+}
