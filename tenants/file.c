@@ -27,10 +27,17 @@ bool file_id_eq(const struct file_id *a, const struct file_id *b)
 	       a->mtime_ns == b->mtime_ns && a->ctime_ns == b->ctime_ns;
 }
 
+/* Whether the file ends here. */
+static bool at_end(int fd, size_t total)
+{
+	char more;
+	return pread(fd, &more, 1, (off_t)total) == 0;
+}
+
 static struct err read_all(int fd, size_t max, struct buf *out)
 {
-	for (size_t total = 0;;) {
-		size_t want = max - total < CHUNK ? max - total + 1 : CHUNK;
+	for (size_t total = 0; total < max;) {
+		size_t want = max - total < CHUNK ? max - total : CHUNK;
 		char *room = buf_reserve(out, want);
 		if (!room)
 			return err_native(ERR_FILE, EFBIG);
@@ -39,13 +46,12 @@ static struct err read_all(int fd, size_t max, struct buf *out)
 			continue;
 		if (n < 0)
 			return err_native(ERR_FILE, errno);
-		total += (size_t)n;
-		if (total > max)
-			return err_native(ERR_FILE, EFBIG);
 		if (n == 0)
 			return err_ok();
+		total += (size_t)n;
 		buf_commit(out, (size_t)n);
 	}
+	return at_end(fd, max) ? err_ok() : err_native(ERR_FILE, EFBIG);
 }
 
 struct err file_read_fd(int fd, size_t max, struct buf *out, struct file_id *id)

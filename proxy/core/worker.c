@@ -27,7 +27,6 @@ enum {
 	OWN_ADDRESSES_MAX = 64,
 	BREAKER_FIRST_MS = 1000,
 	BREAKER_MAX_MS = 60000,
-	REPORT_MS = 1000,
 };
 
 struct grave {
@@ -57,7 +56,7 @@ struct worker_run {
 	struct worker w; /* first */
 	uv_prepare_t prepare;
 	struct listener *listeners;
-	struct timer stop_timer, report;
+	struct timer stop_timer;
 	struct sockaddr_storage own[OWN_ADDRESSES_MAX];
 	size_t own_count;
 };
@@ -409,15 +408,10 @@ static void on_prepare(uv_prepare_t *prepare)
 	struct worker *w = prepare->data;
 	flush_links(w);
 	dig_graves(w);
+	/* Every turn, so that what a killed worker held is known (the supervisor logs it). */
+	shared_queued_set(w->shared, w->number, w->queued_stanzas, w->queued_bytes);
 	if (w->stopping && nothing_left(w))
 		uv_stop(w->loop);
-}
-
-static void on_report(void *arg)
-{
-	struct worker_run *r = arg;
-	shared_queued_set(r->w.shared, r->w.number, r->w.queued_stanzas, r->w.queued_bytes);
-	timer_start(r->w.timers, &r->report, REPORT_MS, on_report, r);
 }
 
 /* ---- what the supervisor says ---- */
@@ -519,7 +513,6 @@ static void start_turning(struct worker_run *r, const struct worker_boot *boot)
 		listen_on(r, boot->listen_fds[i], false, -1);
 	for (size_t i = 0; i < boot->egress_count; i++)
 		listen_on(r, boot->egress_fds[i], true, -1);
-	timer_start(w->timers, &r->report, REPORT_MS, on_report, r);
 	channel_ready(w->channel);
 	log_event(LOG_INFO, "worker-up", log_n("tenants", (int64_t)registry_count(w->registry)),
 		log_end());

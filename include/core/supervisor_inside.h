@@ -1,0 +1,68 @@
+/* What the files of the supervisor share: its life (supervisor.c), its children (crew.c). */
+#ifndef FEDGATE_CORE_SUPERVISOR_INSIDE_H
+#define FEDGATE_CORE_SUPERVISOR_INSIDE_H
+
+#include "core/child.h"
+#include "core/secret.h"
+#include "core/shared.h"
+#include "core/wire.h"
+#include "tenants/registry.h"
+
+#include <uv.h>
+
+enum member_role { MEMBER_WORKER, MEMBER_STEER };
+
+/* One child, or the gap it left.
+ *
+ *   STARTING -> UP -> (died) -> WAITING -> STARTING ...
+ *
+ * Its sockets stay with us, so a connection that arrives meanwhile waits in them; a neighbour
+ * accepts them as well (`adopter`) until the next one is up. */
+enum member_state { MEMBER_WAITING, MEMBER_STARTING, MEMBER_UP };
+
+struct member {
+	struct supervisor *supervisor; /* borrowed: outlives it */
+	enum member_role role;
+	unsigned number;
+	enum member_state state;
+	pid_t pid;   /* 0: not running */
+	int channel; /* -1: not running */
+	uv_poll_t *poll; /* owned; NULL when not running */
+	uv_timer_t restart;
+	uint64_t started_ms, wait_ms;
+	struct member *adopter; /* borrowed: another member of the crew */
+	bool was_up;
+	int *sockets; /* owned: public (steer: UDP) first, then egress (steer: TCP) */
+	size_t socket_count, public_count;
+};
+
+struct supervisor {
+	uv_loop_t *loop;
+	const char *config_path;
+	struct gate *gate;	   /* owned */
+	struct registry *registry; /* owned */
+	struct secrets secrets;
+	struct shared *shared;
+	int shared_fd, parcel_fd, lock_fd;
+	struct child_user user;
+	struct member *crew; /* owned: the workers, then perhaps the steer process */
+	size_t crew_count, worker_count;
+	bool stopping, all_up;
+	struct reload_job *reload; /* under way */
+	bool reload_again;
+	uv_signal_t hup, term, interrupt, child;
+	uv_timer_t kill_timer;
+};
+
+/* Opens every socket of every member. False: the fault was printed. */
+bool crew_bind(struct supervisor *s);
+void crew_start(struct supervisor *s);
+void crew_send(struct supervisor *s, const struct wire *message, const struct wire_fds *fds);
+/* After SIGCHLD: who is gone is buried and started again. */
+void crew_reap(struct supervisor *s);
+size_t crew_running(const struct supervisor *s);
+void crew_kill(struct supervisor *s);
+/* Told by the crew: everybody is up for the first time. */
+void supervisor_all_up(struct supervisor *s);
+
+#endif
