@@ -40,6 +40,7 @@ struct worker {
 	struct assessor *assessor;
 	struct dbkey_secret secret, previous_secret;
 	bool has_previous_secret, stopping;
+	unsigned generation; /* of the configuration: changes with every reload */
 	struct link *dirty_links;
 	struct buf plain;	/* one shared buffer for decrypted bytes */
 	struct actions actions; /* one shared step record */

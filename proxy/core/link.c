@@ -4,12 +4,16 @@
 #include "core/worker_inside.h"
 
 #include <linux/sockios.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <string.h>
 #include <sys/ioctl.h>
 
 enum {
 	WIRE_HIGH = 64 * 1024,	/* no more stanzas are pulled while this much waits for the kernel */
 	RECORD_BYTES = 16 * 1024, /* one TLS record's worth of stanzas at a time */
+	KEEPALIVE_S = 60,	/* a silent connection is looked after by TCP */
+	UNANSWERED_MS = 45000,	/* what was sent and is not acknowledged by then: it is lost */
 };
 
 static void mark_dirty(struct link *l)
@@ -333,6 +337,15 @@ bool link_is_open(const struct link *l)
 
 /* ---- opening and closing ---- */
 
+/* A far side that vanished without a word must be noticed while bounces are still of use. */
+static void watch_far_side(struct link *l, int fd)
+{
+	const unsigned unanswered = UNANSWERED_MS;
+	uv_tcp_nodelay(&l->tcp, 1);
+	uv_tcp_keepalive(&l->tcp, 1, KEEPALIVE_S);
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &unanswered, sizeof unanswered);
+}
+
 struct err link_open(struct link *l, struct worker *w, int fd, const struct scan_limits *limits,
 	const struct link_events *events, void *owner)
 {
@@ -351,7 +364,7 @@ struct err link_open(struct link *l, struct worker *w, int fd, const struct scan
 	int failed = uv_tcp_open(&l->tcp, fd);
 	if (failed)
 		return err_native(ERR_INTERNAL, failed);
-	uv_tcp_nodelay(&l->tcp, 1);
+	watch_far_side(l, fd);
 	int len = sizeof l->remote_addr;
 	(void)uv_tcp_getpeername(&l->tcp, (struct sockaddr *)&l->remote_addr, &len);
 	start_reading(l);

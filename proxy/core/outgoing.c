@@ -11,6 +11,7 @@ enum {
 	CLOSE_MS = 5000,      /* for the other side's end tag (ST-13) */
 	GOODBYE_MS = 2000,
 	FLUSH_MS = 10000,     /* outgoing_finish: to send what is queued */
+	WATCH_MS = 30000,     /* how often a ready stream is looked at */
 	RECORDS_MAX = 1 << 23, /* per direction and key, well under 2^24.5 (TLS-7) */
 };
 
@@ -71,20 +72,25 @@ static void log_leg(struct outgoing *o, struct err why, const char *event)
 			log_c("leg", o->config.leg), log_s("from", l), log_s("to", r), log_end());
 }
 
+/* What the peer has proven to us on this connection (M-5). */
+static enum level level_of(const struct outgoing *o)
+{
+	if (!o->link.tls)
+		return LEVEL_VERIFIED;
+	return err_is(o->assessed.certificate) ? LEVEL_SECURE : LEVEL_TRUSTED;
+}
+
 static void log_up(struct outgoing *o)
 {
 	char local[DOMAIN_UNICODE_MAX + 1], remote[DOMAIN_UNICODE_MAX + 1];
 	struct tls_info tls = o->link.tls ? tls_info(o->link.tls) : (struct tls_info){0};
 	bool peer = !o->config.backend;
-	enum level level = !o->link.tls			      ? LEVEL_VERIFIED
-			   : err_is(o->assessed.certificate) ? LEVEL_SECURE
-							      : LEVEL_TRUSTED;
 	log_event(peer ? LOG_INFO : LOG_DEBUG, "stream-up", log_c("session", o->session),
 		log_c("leg", o->config.leg), log_c("dir", "out"),
 		log_s("from", domain_unicode(&o->config.local, local)),
 		log_s("to", domain_unicode(&o->config.remote, remote)),
 		log_c("proof", pair_proof_name(o->stream.proof)),
-		log_c("level", peer ? level_name(level) : NULL), log_c("tls", tls.version),
+		log_c("level", peer ? level_name(level_of(o)) : NULL), log_c("tls", tls.version),
 		log_c("suite", tls.suite),
 		log_c("start", !o->link.tls ? "plain" : o->direct_tls ? "direct" : "starttls"),
 		log_n("ms", (int64_t)(worker_now_ms(o->worker) - o->began_ms)), log_end());
@@ -243,6 +249,22 @@ static void make_key(struct outgoing *o, struct actions *a)
 	mem_wipe(key, sizeof key);
 }
 
+/* XEP-0190: a stream without stanzas for long is closed, the next stanza opens another. ID-10:
+ * so is one whose certificate is no longer valid; the next one must prove itself anew. Both close
+ * properly, so nothing is lost. */
+static void on_watch(void *arg)
+{
+	struct outgoing *o = arg;
+	uint64_t idle = worker_now_ms(o->worker) - o->link.active_ms;
+	bool expired = o->assessed.not_after && worker_wall_s() > o->assessed.not_after;
+	if (expired || idle > (uint64_t)o->worker->gate->idle_seconds * 1000) {
+		log_leg(o, err_make(expired ? ERR_CERT_RENEW : ERR_IDLE), "stream-closing");
+		close_stream(o);
+		return;
+	}
+	timer_start(o->worker->timers, &o->deadline, WATCH_MS, on_watch, o);
+}
+
 static void become_ready(struct outgoing *o)
 {
 	dial_stop(&o->dial);
@@ -253,6 +275,7 @@ static void become_ready(struct outgoing *o)
 	if (!o->config.backend)
 		breaker_worked(o->worker, &o->config.remote);
 	log_up(o);
+	timer_start(o->worker->timers, &o->deadline, WATCH_MS, on_watch, o);
 	if (!o->finishing)
 		o->events->ready(o->owner);
 	if (!o->dead && o->state == OUTGOING_READY)
@@ -646,4 +669,7 @@ void outgoing_set_tenant(struct outgoing *o, struct tenant *t)
 	tenant_hold(t);
 	tenant_release(o->config.tenant);
 	o->config.tenant = t;
+	/* A stricter policy: the next connection has to reach it. */
+	if (!o->config.backend && o->state == OUTGOING_READY && level_of(o) < t->floor_out)
+		close_stream(o);
 }

@@ -26,6 +26,8 @@ struct peer_in {
 	struct tls_params tls;	    /* choose_arg is this object */
 	struct timer deadline;
 	struct assessment assessed; /* of the header's `from` */
+	int64_t proof_ends;	    /* the earliest notAfter that a pair rests on; 0: none does */
+	unsigned judged;	    /* the worker's generation when the pairs were last judged */
 	bool direct_tls, up, closing, dead;
 	char session[SESSION_ID_LEN + 1];
 	uint64_t began_ms;
@@ -41,6 +43,7 @@ struct pair_in {
 };
 
 static void run_actions(struct peer_in *p, struct actions *a);
+static struct err judge_again(struct peer_in *p);
 
 /* ---- log ---- */
 
@@ -146,6 +149,20 @@ static void on_closed(void *owner)
 	worker_bury(p->worker, p, free_peer);
 }
 
+/* ID-10, M-3: proofs are looked at again when a certificate runs out and after a reload, each
+ * stream in its own time. False: the stream was ended. */
+static bool proofs_hold(struct peer_in *p)
+{
+	bool expired = p->proof_ends && worker_wall_s() > p->proof_ends;
+	if (!expired && p->judged == p->worker->generation)
+		return true;
+	struct err why = judge_again(p);
+	if (!err_is(why))
+		return true;
+	fail_stream(p, expired ? err_make(ERR_CERT_RENEW) : why);
+	return false;
+}
+
 static void on_late(void *arg)
 {
 	struct peer_in *p = arg;
@@ -160,6 +177,8 @@ static void on_late(void *arg)
 		end_stream(p, err_make(ERR_IDLE), NULL);
 		return;
 	}
+	if (!proofs_hold(p))
+		return;
 	uint64_t idle = worker_now_ms(p->worker) - l->active_ms;
 	bool spent = l->tls && tls_records(l->tls) > RECORDS_MAX;
 	if (spent || idle > (uint64_t)p->worker->gate->idle_seconds * 1000) {
@@ -226,6 +245,39 @@ static void assess_peer(struct peer_in *p, struct actions *a)
 	stream_in_peer_verdict(&p->stream, v, a);
 }
 
+static void note_proof_end(struct peer_in *p, int64_t not_after)
+{
+	if (!p->proof_ends || not_after < p->proof_ends)
+		p->proof_ends = not_after;
+}
+
+static bool by_certificate(const struct pair *pair)
+{
+	return pair->proof == PROOF_EXTERNAL || pair->proof == PROOF_CERTIFICATE;
+}
+
+/* What was proven, under the tenant's rules and authorities of now. */
+static struct err judge_again(struct peer_in *p)
+{
+	p->judged = p->worker->generation;
+	p->proof_ends = 0;
+	for (size_t i = 0; i < p->stream.pairs.count; i++) {
+		const struct pair *pair = p->stream.pairs.items[i];
+		struct assessment found;
+		if (pair->state != PAIR_VALID)
+			continue;
+		if (level_of_proof(pair->proof, p->link.tls != NULL) < p->tenant->floor_in)
+			return err_make(ERR_POLICY);
+		if (!by_certificate(pair))
+			continue;
+		assess_certificate(p, &pair->from, &found);
+		if (err_is(found.certificate))
+			return found.certificate;
+		note_proof_end(p, found.not_after);
+	}
+	return err_ok();
+}
+
 /* ---- pairs ---- */
 
 /* A domain that a tenant here truly has may not come from outside (M-4, ADR-8). A tenant that only
@@ -252,8 +304,10 @@ static struct verdict judge_pair(struct peer_in *p, const struct pair *pair)
 		return refused;
 	struct assessment found;
 	assess_certificate(p, &pair->from, &found);
-	if (!err_is(found.certificate)) /* XEP-0344 2.4, DB-12 */
+	if (!err_is(found.certificate)) { /* XEP-0344 2.4, DB-12 */
+		note_proof_end(p, found.not_after);
 		return (struct verdict){.decision = VERDICT_PROVEN, .proof = PROOF_CERTIFICATE};
+	}
 	if (p->tenant->floor_in >= LEVEL_TRUSTED) {
 		refused.why = err_make(ERR_DB_REFUSED);
 		return refused;
@@ -387,6 +441,8 @@ static void pair_valid(struct peer_in *p, const struct pair *pair)
 		shared_count(p->worker->shared, SHARED_STREAMS_IN, 1);
 		timer_start(p->worker->timers, &p->deadline, IDLE_CHECK_MS, on_late, p);
 	}
+	if (pair->proof == PROOF_EXTERNAL)
+		note_proof_end(p, p->assessed.not_after);
 	log_pair(p, pair);
 }
 
@@ -582,6 +638,7 @@ void peer_in_accept(struct worker *w, int fd)
 {
 	struct peer_in *p = MEM_NEW(struct peer_in);
 	p->worker = w;
+	p->judged = w->generation;
 	p->began_ms = worker_now_ms(w);
 	char id[33];
 	worker_new_id(id);
@@ -617,16 +674,13 @@ static void rejudge(struct peer_in *p)
 	tenant_release(p->tenant);
 	p->tenant = t;
 	for (size_t i = 0; i < p->stream.pairs.count; i++) {
-		const struct pair *pair = p->stream.pairs.items[i];
-		struct pair_in *pi = pair->user;
+		struct pair_in *pi = p->stream.pairs.items[i]->user;
 		if (pi && pi->route)
 			route_set_tenants(pi->route, t, t);
-		if (pair->state == PAIR_VALID &&
-			level_of_proof(pair->proof, p->link.tls != NULL) < t->floor_in) {
-			fail_stream(p, err_make(ERR_POLICY));
-			return;
-		}
 	}
+	struct err why = judge_again(p);
+	if (err_is(why))
+		fail_stream(p, why);
 }
 
 void peers_in_reload(struct worker *w)

@@ -423,6 +423,7 @@ static void on_reload(void *arg, struct gate *gate, struct registry *registry)
 	struct registry *old = w->registry;
 	w->gate = gate;
 	w->registry = registry;
+	w->generation++;
 	log_set_level(gate->log_level);
 	assessor_forget(w->assessor);
 	peers_in_reload(w);
