@@ -32,7 +32,7 @@ COVER = 'set -e; while [ "$1" != -- ]; do mount --bind "$1" "$2"; shift 2; done;
 # The same with / changed: $1 the new root, $2 the lab's directory, visible in it under its name.
 CHROOT = ('set -e; root=$1; dir=$2; shift 2; mount -t proc proc "$root/proc"; '
           'mount --rbind /dev "$root/dev"; mount -t tmpfs -o mode=1777 tmpfs "$root/tmp"; '
-          'mount -t tmpfs -o mode=755 tmpfs "$root/run"; mkdir -p "$root$dir"; '
+          'mkdir -p "$root$dir"; '
           'mount --bind "$dir" "$root$dir"; while [ "$1" != -- ]; do '
           'mount --bind "$1" "$root$2"; shift 2; done; shift; exec chroot "$root" "$@"')
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -132,13 +132,26 @@ class Process:
         if self.running():
             os.kill(self.pid, number)
 
-    def stop(self, seconds=10):
+    def stop(self, seconds=10, group=False):
         """SIGTERM, then SIGKILL to its whole group; returns the exit status."""
-        self.send(signal.SIGTERM)
+        if group and self._group_lives():
+            os.killpg(self.pid, signal.SIGTERM)
+        else:
+            self.send(signal.SIGTERM)
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            if not (self._group_lives() if group else self.running()):
+                return self.popen.wait(1)
+            time.sleep(0.01)
+        return self.kill()
+
+    def _group_lives(self):
+        self.running()  # takes the leader's exit status: a zombie would count as alive
         try:
-            return self.popen.wait(seconds)
-        except subprocess.TimeoutExpired:
-            return self.kill()
+            os.killpg(self.pid, 0)
+            return True
+        except ProcessLookupError:
+            return False
 
     def kill(self):
         try:
@@ -157,6 +170,7 @@ class Host:
         self.namespace = f"{net.tag}.{name}"
         self.dir = net.dir / name
         self.dir.mkdir(mode=0o755)
+        self.runtime = self.directory("run")
         self._files = 0
         _ip("netns", "add", self.namespace)
         port = f"p{len(net.hosts)}"
@@ -189,13 +203,18 @@ class Host:
         return path
 
     def _covers(self, resolv, hosts, binds, root):
+        """What is laid over the machine's files. /run is the host's own: no socket of the
+        machine's services (a caching resolver, for one) is in reach."""
         self._files += 1
         lines = "".join(f"nameserver {one}\n" for one in (resolv or "").split())
         files = {"/etc/resolv.conf": lines + "options timeout:2 attempts:2\n",
                  "/etc/hosts": HOSTS + (hosts or ""), "/etc/nsswitch.conf": NSSWITCH}
-        words = []
+        words = [str(self.runtime), "/run"]
         for target, text in files.items():
-            if os.path.exists((str(root) if root else "") + target):
+            real = os.path.realpath(target)
+            if not root and real.startswith("/run/"):
+                self.file(f"run/{real[5:]}", text)
+            elif os.path.exists((str(root) if root else "") + target):
                 name = f"etc/{self._files}-{os.path.basename(target)}"
                 words += [str(self.file(name, text)), target]
         for source, target in binds:
