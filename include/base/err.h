@@ -68,7 +68,7 @@ enum blame {
 	X(ERR_PEER_STREAM_ERROR, "FG-S20", PEER, "reset", "the other side closed with a stream error") \
 	X(ERR_PEER_CLOSED, "FG-S21", NOBODY, "reset", "the other side closed the stream")          \
 	X(ERR_IDLE, "FG-S22", NOBODY, "", "the stream was idle and was closed")                    \
-	X(ERR_SHUTDOWN, "FG-S23", OPERATOR, "system-shutdown", "the gate is shutting down")        \
+	X(ERR_SHUTDOWN, "FG-S23", NOBODY, "system-shutdown", "the gate is shutting down")        \
 	X(ERR_REPLY_FROM, "FG-S24", PEER, "invalid-from", "the answering server is not the one asked") \
 	X(ERR_NO_OFFER, "FG-S25", PEER, "not-authorized",                                          \
 		"the peer offered neither EXTERNAL nor dialback")                                  \
