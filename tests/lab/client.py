@@ -57,6 +57,7 @@ class Client:
                 self._feed(data)
         except (OSError, ET.ParseError, ValueError) as error:
             why = str(error)
+        self._sock.close()
         with self._arrived:
             self.closed = self.closed or why
             self._arrived.notify_all()
@@ -131,7 +132,6 @@ class Client:
             self._sock.shutdown(socket.SHUT_RDWR)
         except OSError:
             pass
-        self._sock.close()
 
     # Logging in
 

@@ -80,6 +80,10 @@ class Ejabberd(Server):
     def stop(self, seconds=20):
         return self.process.stop(seconds, group=True)
 
+    def log_text(self):
+        """The console: the log file lags behind by its buffer."""
+        return self.process.output() if self.process else ""
+
     def call(self, expression):
         """Has the server evaluate an Erlang expression; returns its value as Erlang text."""
         words = ["erl_call", "-sname", "ejabberd@localhost", "-c", COOKIE, "-e"]
