@@ -44,8 +44,10 @@
 		"Networks whose DNS queries are answered.")                                        \
 	X("egress", "name", DOMAIN, egress_name, "egress.fedgate.example", START,                  \
 		"Name the DNS responder gives as the target of every SRV record.")                 \
-	X("egress", "names", NAMES, steer_names, "", START,                                        \
+	X("egress", "names", NAMES, steer_names, "", LIVE,                                         \
 		"Other names to answer, as NAME=ADDRESS, separated by spaces.")                    \
+	X("egress", "dns_resolve", BOOL, steer_resolve, "no", START,                               \
+		"Look up the addresses of other names for backends too, instead of refusing.")     \
 	X("limits", "stanza_bytes", COUNT, stanza_bytes, "524288", LIVE,                           \
 		"Largest stanza taken from a proven peer or a backend; at least 10000.")           \
 	X("limits", "queue_stanzas", COUNT, queue_stanzas, "1000", LIVE,                           \
