@@ -20,6 +20,8 @@
 #include "xmpp/stream_out.h"
 
 struct outgoing_events {
+	/* A connection is about to be made; may be called from inside push and start. */
+	void (*dialing)(void *owner);
 	void (*ready)(void *owner);
 	/* condition and text are the other side's words, "" when it said nothing. */
 	void (*failed)(void *owner, struct err why, const char *condition, const char *text);

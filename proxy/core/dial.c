@@ -92,10 +92,11 @@ static void on_writable(uv_poll_t *poll, int status, int events)
 	(void)events;
 	if (!d)
 		return;
-	int error = status < 0 ? -status : 0;
+	int error = 0;
 	socklen_t len = sizeof error;
-	if (!error)
-		(void)getsockopt(a->fd, SOL_SOCKET, SO_ERROR, &error, &len);
+	(void)getsockopt(a->fd, SOL_SOCKET, SO_ERROR, &error, &len);
+	if (!error && status < 0)
+		error = -status;
 	size_t slot = slot_of(d, a);
 	if (error) {
 		attempt_failed(d, slot, err_native(ERR_CONNECT, error));

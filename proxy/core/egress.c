@@ -383,7 +383,8 @@ static void on_check_event(void *owner)
 	(void)owner;
 }
 
-static const struct outgoing_events check_events = {.ready = on_check_event,
+static const struct outgoing_events check_events = {.dialing = on_check_event,
+	.ready = on_check_event,
 	.failed = on_check_failed,
 	.answered = on_check_answered,
 	.room = on_check_event};

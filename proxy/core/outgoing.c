@@ -509,6 +509,8 @@ void outgoing_start(struct outgoing *o)
 		return;
 	}
 	o->state = OUTGOING_DIALING;
+	if (!o->finishing)
+		o->events->dialing(o->owner);
 	if (o->config.backend)
 		dial_list(&o->dial, o->worker, &o->config.tenant->backends, &dial_events, o);
 	else

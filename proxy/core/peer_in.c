@@ -32,6 +32,7 @@ struct peer_in {
 	char session[SESSION_ID_LEN + 1];
 	uint64_t began_ms;
 	uint64_t stanzas;
+	unsigned questions; /* db:verify that were answered */
 };
 
 /* What hangs on a pair: its way, or the question about its key. */
@@ -56,6 +57,14 @@ static void log_refused(struct peer_in *p, struct err why, const struct actions 
 								    : &p->stream.header.from;
 	const struct domain *to = domain_is_set(&p->stream.ours) ? &p->stream.ours
 								  : &p->stream.header.to;
+	/* Nothing was refused where the peer went by itself: it only asked, or thought better. */
+	if (!p->up && (why.code == ERR_PEER_CLOSED || why.code == ERR_LOST)) {
+		log_event(LOG_DEBUG, "stream-down", log_c("session", p->session),
+			log_c("leg", "W-IN"), log_s("from", domain_unicode(from, peer)),
+			log_s("to", domain_unicode(to, ours)), log_c("address", address),
+			log_n("questions", p->questions), log_end());
+		return;
+	}
 	log_reason(why, p->up ? "stream-down" : "refused", log_c("session", p->session),
 		log_c("leg", "W-IN"), log_s("from", domain_unicode(from, peer)),
 		log_s("to", domain_unicode(to, ours)), log_c("address", address),
@@ -111,7 +120,7 @@ static void end_stream(struct peer_in *p, struct err why, const struct actions *
 		return;
 	p->dead = true;
 	log_refused(p, why, a);
-	if (!p->up)
+	if (!p->up && why.code != ERR_PEER_CLOSED && why.code != ERR_LOST)
 		shared_count(p->worker->shared, SHARED_REFUSED, 1);
 	end_pairs(p);
 	timer_stop(p->worker->timers, &p->deadline);
@@ -361,7 +370,8 @@ static void on_question_event(void *owner)
 	(void)owner;
 }
 
-static const struct outgoing_events question_events = {.ready = on_question_event,
+static const struct outgoing_events question_events = {.dialing = on_question_event,
+	.ready = on_question_event,
 	.failed = on_question_failed,
 	.answered = on_answered,
 	.room = on_question_event};
@@ -453,6 +463,7 @@ static void check_key(struct peer_in *p, const struct db_query *q, struct action
 		outcome = worker_check_key(p->worker, DBKEY_OUT, &q->from, &q->to, q->id, q->key)
 				  ? DB_VALID
 				  : DB_INVALID;
+	p->questions++;
 	stream_in_key_checked(&p->stream, q, outcome, a);
 }
 

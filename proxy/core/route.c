@@ -20,7 +20,7 @@ struct route {
 	void *owner;
 	struct outgoing *forward, *back;
 	struct timer retry;
-	bool closing, pending_hint, was_full, buried;
+	bool closing, forward_hint, back_hint, was_full, buried;
 	char session[SESSION_ID_LEN + 1], lang[STREAM_LANG_MAX + 1];
 };
 
@@ -32,11 +32,29 @@ static void free_route(void *object)
 	mem_free(r);
 }
 
-static void drop_hint(struct route *r)
+/* BE-4: whoever answers the backend's own db:result must know that a B-IN for the pair is pending,
+ * before the backend is asked. */
+static void give_hint(struct route *r, bool *given, const struct domain *peer,
+	const struct domain *tenant)
 {
-	if (r->pending_hint)
-		shared_pending_drop(r->worker->shared, &r->config.from, &r->config.to);
-	r->pending_hint = false;
+	if (!*given)
+		shared_pending_add(r->worker->shared, peer, tenant, worker_now_ms(r->worker),
+			PENDING_TTL_MS);
+	*given = true;
+}
+
+static void drop_hint(struct route *r, bool *given, const struct domain *peer,
+	const struct domain *tenant)
+{
+	if (*given)
+		shared_pending_drop(r->worker->shared, peer, tenant);
+	*given = false;
+}
+
+static void drop_hints(struct route *r)
+{
+	drop_hint(r, &r->forward_hint, &r->config.from, &r->config.to);
+	drop_hint(r, &r->back_hint, &r->config.to, &r->config.from);
 }
 
 /* Everything is delivered or bounced: the streams close by themselves. */
@@ -45,7 +63,7 @@ static void end_if_empty(struct route *r)
 	if (!r->closing || r->buried || (r->forward && outgoing_queued(r->forward)))
 		return;
 	r->buried = true;
-	drop_hint(r);
+	drop_hints(r);
 	timer_stop(r->worker->timers, &r->retry);
 	if (r->forward)
 		outgoing_finish(r->forward);
@@ -63,6 +81,7 @@ static void on_back_failed(void *owner, struct err why, const char *condition, c
 	int64_t lost = 0;
 	(void)condition;
 	(void)text;
+	drop_hint(r, &r->back_hint, &r->config.to, &r->config.from);
 	while (outgoing_take(r->back, &stanza))
 		lost++;
 	/* An error that cannot be delivered has nowhere else to go; it is not silent. */
@@ -76,8 +95,23 @@ static void on_back_event(void *owner)
 	(void)owner;
 }
 
-static const struct outgoing_events back_events = {
-	.ready = on_back_event, .failed = on_back_failed, .room = on_back_event};
+static void on_back_dialing(void *owner)
+{
+	struct route *r = owner;
+	if (r->config.back_backend)
+		give_hint(r, &r->back_hint, &r->config.to, &r->config.from);
+}
+
+static void on_back_ready(void *owner)
+{
+	struct route *r = owner;
+	drop_hint(r, &r->back_hint, &r->config.to, &r->config.from);
+}
+
+static const struct outgoing_events back_events = {.dialing = on_back_dialing,
+	.ready = on_back_ready,
+	.failed = on_back_failed,
+	.room = on_back_event};
 
 static struct outgoing *back_stream(struct route *r)
 {
@@ -135,7 +169,7 @@ static void on_forward_failed(void *owner, struct err why, const char *condition
 {
 	struct route *r = owner;
 	struct slice stanza;
-	drop_hint(r);
+	drop_hint(r, &r->forward_hint, &r->config.from, &r->config.to);
 	if (!r->closing && r->events->failed(r->owner, why, condition, text))
 		return;
 	if (worth_retrying(r, why)) {
@@ -158,7 +192,7 @@ static void on_forward_failed(void *owner, struct err why, const char *condition
 static void on_forward_ready(void *owner)
 {
 	struct route *r = owner;
-	drop_hint(r);
+	drop_hint(r, &r->forward_hint, &r->config.from, &r->config.to);
 	if (!r->closing)
 		r->events->ready(r->owner);
 }
@@ -174,8 +208,17 @@ static void on_forward_room(void *owner)
 	}
 }
 
-static const struct outgoing_events forward_events = {
-	.ready = on_forward_ready, .failed = on_forward_failed, .room = on_forward_room};
+static void on_forward_dialing(void *owner)
+{
+	struct route *r = owner;
+	if (r->config.forward_backend)
+		give_hint(r, &r->forward_hint, &r->config.from, &r->config.to);
+}
+
+static const struct outgoing_events forward_events = {.dialing = on_forward_dialing,
+	.ready = on_forward_ready,
+	.failed = on_forward_failed,
+	.room = on_forward_room};
 
 static struct outgoing *forward_stream(struct route *r)
 {
@@ -196,14 +239,7 @@ static struct outgoing *forward_stream(struct route *r)
 
 void route_start(struct route *r)
 {
-	struct outgoing *o = forward_stream(r);
-	/* BE-4: whoever answers the backend's own db:result must know, before it is asked. */
-	if (r->config.forward_backend && outgoing_state(o) == OUTGOING_IDLE) {
-		shared_pending_add(r->worker->shared, &r->config.from, &r->config.to,
-			worker_now_ms(r->worker), PENDING_TTL_MS);
-		r->pending_hint = true;
-	}
-	outgoing_start(o);
+	outgoing_start(forward_stream(r));
 }
 
 void route_push(struct route *r, struct slice stanza)
