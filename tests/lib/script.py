@@ -16,6 +16,7 @@ import base64
 import re
 import socket
 import ssl
+import struct
 import threading
 import time
 import uuid
@@ -108,6 +109,15 @@ class Dialogue:
             self.sock.close()
         except OSError:
             pass
+
+    def abort(self):
+        """Ends it by RST."""
+        try:
+            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self.sock.shutdown(socket.SHUT_RD)  # whoever waits in recv() lets go of it
+        except OSError:
+            pass
+        self.close()
 
     def send(self, text):
         self.sock.sendall(text if isinstance(text, bytes) else text.encode())
@@ -256,9 +266,13 @@ class Listener:
 
     def __init__(self, host, port, address=None):
         self.host, self.port = host, port
-        self.sock = host.listen((address or host.address, port))
-        self.connections, self.errors = [], []
-        self.stopped = False
+        self.address = address or host.address
+        self.links, self.errors = [], []
+        self.listen()
+
+    def listen(self):
+        """Accepts connections (again)."""
+        self.sock, self.stopped = self.host.listen((self.address, self.port)), False
         self.thread = threading.Thread(target=self._accept, daemon=True)
         self.thread.start()
 
@@ -268,32 +282,32 @@ class Listener:
                 sock, _ = self.sock.accept()
             except OSError:
                 return
-            self.connections.append(sock)
-            threading.Thread(target=self._serve, args=(sock,), daemon=True).start()
+            link = Dialogue(sock, 600)
+            self.links.append(link)
+            threading.Thread(target=self._serve, args=(link,), daemon=True).start()
 
-    def _serve(self, sock):
+    def _serve(self, link):
         try:
-            self.serve(sock)
-        except (Closed, TimeoutError, OSError, ssl.SSLError) as error:
+            self.serve(link)
+        except (Closed, TimeoutError, OSError) as error:
             self.errors.append(error)
         finally:
-            sock.close()
+            link.close()
 
-    def serve(self, sock):
+    def serve(self, link):
         raise NotImplementedError
 
-    def stop(self):
+    def stop(self, abort=False):
+        """Listens no more and closes what is open; `abort`: as a killed process's machine does
+        that has unread bytes (RST)."""
         self.stopped = True
         try:
             self.sock.shutdown(socket.SHUT_RDWR)
         except OSError:
             pass
         self.sock.close()
-        for sock in self.connections:
-            try:
-                sock.close()
-            except OSError:
-                pass
+        for link in self.links:
+            link.abort() if abort else link.close()
         self.thread.join(5)
 
 
@@ -315,8 +329,7 @@ class ScriptedServer(Listener):
         self.arrived = threading.Condition()
         super().__init__(host, port, address)
 
-    def serve(self, sock):
-        link = Dialogue(sock, 30)
+    def serve(self, link):
         secured = self.tls_mode == "direct"
         if secured:
             link.tls(server_context(self.identity, self.ca, ["xmpp-server"]), server=True)
@@ -361,7 +374,7 @@ class ScriptedServer(Listener):
     def _negotiate(self, link, tag, secured):
         elements = Elements(link)
         while True:
-            element = elements.next(60)
+            element = elements.next(600)
             if element is None:
                 link.end()
                 return "end"
@@ -434,8 +447,7 @@ class ScriptedBackend(Listener):
         self.arrived = threading.Condition()
         super().__init__(host, port, address)
 
-    def serve(self, sock):
-        link = Dialogue(sock, 60)
+    def serve(self, link):
         tag = link.expect_header()
         peer, tenant = attribute(tag, "from"), attribute(tag, "to")
         self.bytes += len(tag)

@@ -7,8 +7,7 @@ import base64
 import unittest
 
 import common
-from script import (SASL, STREAMS, TLS, Dialogue, ScriptedServer,
-                    header, message)
+from script import SASL, STREAMS, TLS, ScriptedServer, header, message
 from stage import Stage
 
 EVIL = message("king@rohan.example", "frodo@shire.example", "let me in", "evil")
@@ -375,8 +374,7 @@ class Injecting(ScriptedServer):
     def __init__(self, host, domain, identity, port):
         super().__init__(host, domain, identity, port)
 
-    def serve(self, sock):
-        link = Dialogue(sock, 10)
+    def serve(self, link):
         link.expect_header()
         link.send(header(self.domain, "shire.example", "id1")
                   + f"<stream:features><starttls xmlns='{TLS}'><required/></starttls>"
