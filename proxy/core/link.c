@@ -290,8 +290,9 @@ void link_pump(struct link *l, struct sendq *q)
 		struct slice batch = sendq_pull(q, RECORD_BYTES);
 		if (!batch.len)
 			break;
+		uint64_t start = l->wire_queued;
 		link_write(l, batch);
-		sendq_pulled(q, l->wire_queued);
+		sendq_pulled(q, start, l->wire_queued);
 	}
 }
 
