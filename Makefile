@@ -31,6 +31,7 @@ GATE_SRC := $(wildcard proxy/net/*.c proxy/keys/*.c proxy/crypto/*.c proxy/core/
 MAIN_SRC := $(wildcard proxy/*.c)
 UNIT_SRC := $(wildcard tests/unit/*.c)
 WIRED_SRC := $(wildcard tests/unit-net/*.c)
+WIRED_LIB_SRC := $(wildcard tests/unit-net/lib/*.c)
 obj	  = $(patsubst %.c,$(B)/obj/%.o,$(1))
 
 UNITS	 := $(patsubst tests/unit/%.c,$(B)/unit/%,$(UNIT_SRC))
@@ -67,18 +68,24 @@ $(B)/unit/%: $(B)/obj/tests/unit/%.o $(B)/libpure.a
 
 $(B)/unit/scan_diff_test: UNIT_LIBS := -lexpat
 
-$(B)/unit-net/%: $(B)/obj/tests/unit-net/%.o $(B)/libgate.a $(B)/libpure.a
+$(B)/libwired.a: $(call obj,$(WIRED_LIB_SRC))
+	@rm -f $@
+	@$(AR) rcs $@ $^
+
+# The helpers of these tests speak OpenSSL, so that two libraries meet.
+$(B)/unit-net/%: $(B)/obj/tests/unit-net/%.o $(B)/libwired.a $(B)/libgate.a $(B)/libpure.a
 	@mkdir -p $(@D)
 	@echo "  LINK  $@"
-	@$(CC) $(LDFLAGS) -o $@ $< $(B)/libgate.a $(B)/libpure.a $(LIBS) -lcmocka
+	@$(CC) $(LDFLAGS) -o $@ $< $(B)/libwired.a $(B)/libgate.a $(B)/libpure.a $(LIBS) -lcmocka -lssl -lcrypto
 
 units: $(UNITS) $(WIRED)
 	@for t in $^; do echo "== $$t"; $$t || exit 1; done
 
-$(MBEDTLS)/lib/libmbedtls.a: packaging/deps/mbedtls.sh packaging/deps/fedgate_mbedtls_config.h
+$(MBEDTLS)/lib/libmbedtls.a: packaging/deps/mbedtls.sh packaging/deps/fedgate_mbedtls_config.h \
+		packaging/deps/mbedtls-pss.patch
 	packaging/deps/mbedtls.sh $(DEPS)
 
 clean:
 	find $(B) -mindepth 1 -maxdepth 1 ! -name deps -exec rm -rf {} +
 
--include $(patsubst %.o,%.d,$(call obj,$(PURE_SRC) $(GATE_SRC) $(MAIN_SRC) $(UNIT_SRC) $(WIRED_SRC)))
+-include $(patsubst %.o,%.d,$(call obj,$(PURE_SRC) $(GATE_SRC) $(MAIN_SRC) $(UNIT_SRC) $(WIRED_SRC) $(WIRED_LIB_SRC)))

@@ -43,13 +43,16 @@ struct link {
 	struct tls *tls;   /* owned or NULL */
 	struct scan *scan; /* owned */
 	struct buf wire_out;	  /* ciphertext or plaintext for the kernel */
-	struct buf writing;	  /* handed to libuv, must not move */
 	struct buf held;	  /* plaintext that came while paused */
 	bool sniff_tls;		  /* the first byte decides (XEP-0368 and RFC 6120 on one port) */
 	const struct tls_params *sniff_params;
 	bool paused, reading, feeding, broken, tls_reported, dirty, shutting, injected_check;
+	bool input_over;	/* the kernel has no more for us */
+	struct err after_held;	/* how TLS ended behind what is held */
+	bool waiting;		/* libuv holds waiting_byte until the kernel takes it */
+	char waiting_byte;
 	uint64_t wire_queued;	/* bytes ever appended to wire_out */
-	uint64_t wire_submitted; /* bytes ever given to libuv or the kernel */
+	uint64_t wire_taken;	/* bytes the kernel has taken */
 	uint64_t bytes_in;
 	uint64_t active_ms; /* last byte in or out, loop clock */
 	struct timer deadline; /* of FINISHING */
@@ -57,7 +60,7 @@ struct link {
 	struct sockaddr_storage remote_addr;
 };
 
-/* Takes over the connected socket. */
+/* Takes over the connected socket, also when it fails; link_close() ends both. */
 struct err link_open(struct link *l, struct worker *w, int fd, const struct scan_limits *limits,
 	const struct link_events *events, void *owner);
 /* Both protocols on one port: a first byte of 0x16 starts TLS with these parameters (borrowed). */

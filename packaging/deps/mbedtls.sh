@@ -12,11 +12,12 @@ set -eu
 dest=${1:?usage: mbedtls.sh DEST}
 here=$(cd "$(dirname "$0")" && pwd)
 config=$here/fedgate_mbedtls_config.h
+patch=$here/mbedtls-pss.patch
 suite=trixie
 series=3.6
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 
-stamp=$(cat "$0" "$config" | sha256sum | cut -d' ' -f1)
+stamp=$(cat "$0" "$config" "$patch" | sha256sum | cut -d' ' -f1)
 mkdir -p "$dest"
 dest=$(cd "$dest" && pwd)
 if [ -f "$dest/mbedtls/stamp" ] && [ "$(cat "$dest/mbedtls/stamp")" = "$stamp" ] &&
@@ -27,7 +28,7 @@ fi
 
 say() { echo "mbedtls: $*"; }
 die() { echo "mbedtls: $*" >&2; exit 1; }
-for tool in apt-get dpkg-source ar "${CC:-gcc}"; do
+for tool in apt-get dpkg-source patch ar "${CC:-gcc}"; do
 	command -v "$tool" >/dev/null || die "$tool is missing: run packaging/deps/install.sh first"
 done
 [ -f "$keyring" ] || die "$keyring is missing (package debian-archive-keyring)"
@@ -62,6 +63,7 @@ apt_here update >"$work/log" 2>&1 || { cat "$work/log" >&2; die "apt could not r
 (cd "$work/src" && dpkg-source -x ./*.dsc tree) >"$work/log" 2>&1 ||
 	{ cat "$work/log" >&2; die "the source package could not be unpacked"; }
 tree=$work/src/tree
+patch -s -d "$tree" -p1 <"$patch" || die "the patch does not fit: is its fault mended upstream?"
 
 version=$(sed -n 's/^#define MBEDTLS_VERSION_STRING  *"\(.*\)"/\1/p' \
 	"$tree/include/mbedtls/build_info.h")

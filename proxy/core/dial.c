@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "core/worker_inside.h"
+#include "net/address.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
