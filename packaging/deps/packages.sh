@@ -11,9 +11,9 @@ set -eu
 build='gcc libc6-dev make pkg-config binutils dpkg-dev debian-archive-keyring ca-certificates
 	libuv1-dev libxml2-dev libidn2-dev libidn-dev libldns-dev libunbound-dev libinih-dev'
 test='clang libclang-rt-14-dev clang-format-14 clang-tidy cppcheck libcmocka-dev libexpat1-dev
-	python3 python3-dnspython openssl gnutls-bin sslscan'
-lab='prosody lua-unbound ejabberd knot knot-dnsutils openssl iproute2 nftables procps
-	python3 python3-dnspython'
+	python3 openssl gnutls-bin sslscan'
+lab='prosody lua-unbound ejabberd knot knot-dnsutils openssl iproute2 nftables procps util-linux
+	python3 python3-cryptography python3-dnspython libunbound8'
 backports='debootstrap debian-archive-keyring'
 
 policy=/usr/sbin/policy-rc.d
@@ -139,7 +139,11 @@ if [ "$(id -u)" != 0 ]; then
 	rm -rf "$scratch"
 	exec sudo "$self" "$@"
 fi
+exec 9>/run/lock/fedgate-packages
+flock 9
 policy_restore
 trap 'policy_restore; rm -rf "$scratch"' EXIT
+missing=$(missing_of <"$scratch/wanted") # while waiting, another run may have installed them
+[ -n "$missing" ] || exit 0
 # shellcheck disable=SC2086 # package names are words
 install_all $missing
