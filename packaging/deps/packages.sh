@@ -62,7 +62,8 @@ policy_put() {
 		# $mark; the machine's own, if any, waits in $policy.fedgate
 		for word in "\$@"; do
 			case \$word in -*) continue ;; esac
-			grep -qxF -e "\$word" -e "\$word.service" "$scratch/services" || exit 101
+			[ ! -f "$scratch/services" ] ||
+				grep -qxF -e "\$word" -e "\$word.service" "$scratch/services" || exit 101
 			break
 		done
 		[ ! -x "$policy.fedgate" ] || exec "$policy.fedgate" "\$@"
@@ -85,7 +86,8 @@ disable_new_services() {
 		case $name in
 		*@.service | *@.socket) ;;
 		*.service | *.socket | *.timer)
-			systemctl disable "$name" || deb-systemd-helper disable "$name" || true ;;
+			systemctl disable "$name" || # no systemctl here: do what it does
+				find /etc/systemd/system -type l -name "$name" -delete ;;
 		*) update-rc.d "$name" disable || true ;;
 		esac
 	done >"$scratch/disabled" 2>&1
@@ -134,7 +136,9 @@ words_of "$@" >"$scratch/wanted"
 missing=$(missing_of <"$scratch/wanted")
 [ -n "$missing" ] || exit 0
 if [ "$(id -u)" != 0 ]; then
-	command -v sudo >/dev/null || die "not root and no sudo; as root: apt-get install" $missing
+	# shellcheck disable=SC2116,SC2086 # one line of what is one a line
+	command -v sudo >/dev/null || die "not root and no sudo; as root, first:" \
+		"apt-get install $(echo $missing)"
 	say "needs root for apt: sudo $self $*"
 	rm -rf "$scratch"
 	exec sudo "$self" "$@"
