@@ -19,6 +19,7 @@ DIRECT_LISTENER = """\
     tls: true
     max_stanza_size: 524288
     backlog: 128"""
+TLS_1_2 = 's2s_protocol_options:\n  - "no_sslv3"\n  - "no_tlsv1"\n  - "no_tlsv1_1"\n  - "no_tlsv1_3"'
 # What a backend behind the gate needs ...
 CHANGES = {
     "    starttls_required: true\n": "    starttls: false\n",
@@ -54,13 +55,15 @@ def backend_config(host, domains, stock=True, debug=False, root=None, rates=Fals
     return edit(text, changes, CONFIG_PATH) + "\nacme:\n  auto: false\n"
 
 
-def peer_config(host, domains, identity, trust, auth="external", root=None):
-    """A strict peer; `auth` as in lab.prosody.peer_config."""
+def peer_config(host, domains, identity, trust, auth="external", root=None, tls12=False,
+                extra=""):
+    """A strict peer; `auth` and the rest as in lab.prosody.peer_config."""
     paths = Server.credentials(host, identity, Ejabberd.user, root)
     return fill("ejabberd-peer.yml", how=auth, address=host.address, hosts=_hosts(domains),
                 modules="  mod_s2s_dialback: {}" if auth == "dialback" else "",
                 trust=Server.trust(host, trust), both=paths["both"],
-                direct_listener=DIRECT_LISTENER.format(address=host.address))
+                direct_listener=DIRECT_LISTENER.format(address=host.address), extra=extra,
+                tls12=TLS_1_2 if tls12 else "")
 
 
 class Ejabberd(Server):

@@ -23,7 +23,7 @@ import time
 
 PREFIX = "fedgate"
 NETNS = pathlib.Path("/run/netns")
-HOME = pathlib.Path(os.environ.get("TMPDIR", "/tmp"))
+HOME = pathlib.Path("/tmp")  # not TMPDIR: every server's own user must reach it
 CLONE_NEWNET = 0x40000000
 HOSTS = "127.0.0.1 localhost\n"
 NSSWITCH = "passwd: files\ngroup: files\nhosts: files dns\n"

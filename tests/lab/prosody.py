@@ -35,15 +35,18 @@ def backend_config(domains, stock=True, debug=False, root=None, rates=False):
     return edit(text, changes, CONFIG_PATH) + _hosts(domains)
 
 
-def peer_config(host, domains, identity, trust, auth="external", root=None):
+def peer_config(host, domains, identity, trust, auth="external", root=None, tls12=False,
+                extra=""):
     """A strict peer. auth "external": certificates verified, no dialback; "dialback": TLS with
-    certificates that prove nothing to each other (give it such an identity and such a CA)."""
+    certificates that prove nothing to each other (give it such an identity and such a CA).
+    `tls12`: no TLS 1.3. `extra`: further lines of the global section."""
     paths = Server.credentials(host, identity, Prosody.user, root)
     dialback = auth == "dialback"
     return fill("prosody-peer.cfg.lua", how=auth, address=host.address, hosts=_hosts(domains),
                 modules='"dialback";' if dialback else "", trust=Server.trust(host, trust),
                 secure_auth="false" if dialback else "true", direct_port=5270,
-                chain=paths["chain"], key=paths["key"])
+                chain=paths["chain"], key=paths["key"], extra=extra,
+                tls12='protocol = "tlsv1_2";' if tls12 else "")
 
 
 class Prosody(Server):

@@ -91,21 +91,23 @@ class Scene:
                              self.ca.issue(domain, key="rsa"), policy=policy or {})
         return self._add(server(host, config, domains, gate.EGRESS, root), domains)
 
-    def peer(self, kind, domains, address, auth="external", identity=None):
+    def peer(self, kind, domains, address, auth="external", identity=None, root=None, **how):
         """A strict server out in the world. `auth` "dialback": it shows a certificate of its
-        own making and knows no authority that could vouch for others."""
+        own making and knows no authority that could vouch for others. `how`: tls12, extra,
+        as for lab.prosody.peer_config."""
         module, server = SERVERS[kind]
         host = self.net.host(f"{domains[0].partition('.')[0]}", address)
         alone = auth == "dialback"
         identity = identity or self.ca.issue(*domains, signed_by="self" if alone else
                                              "intermediate")
         trust = self.unknown_ca.root if alone else self.ca.root
-        config = module.peer_config(host, domains, identity, trust, auth)
+        config = module.peer_config(host, domains, identity, trust, auth, root, **how)
         self.announce(domains, address, 5269, 5270)
-        return self._add(server(host, config, domains, gate.NAMES), domains)
+        return self._add(server(host, config, domains, gate.NAMES, root), domains)
 
     @staticmethod
-    def _bring_up(server):
+    def bring_up(server):
+        """Starts one server more, to the point where its users can log in."""
         server.start()
         server.wait()
         for domain in server.domains:
@@ -115,7 +117,7 @@ class Scene:
         """All at once; returns when every server answers and every user is registered."""
         self.names.start()
         with concurrent.futures.ThreadPoolExecutor(len(self.servers) + 1) as pool:
-            jobs = [pool.submit(self._bring_up, server) for server in self.servers]
+            jobs = [pool.submit(self.bring_up, server) for server in self.servers]
             if with_gate:
                 jobs.append(pool.submit(self.gate.start))
             for job in jobs:

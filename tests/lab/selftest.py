@@ -38,7 +38,9 @@ class Hosts(unittest.TestCase):
             one, other = lab.host("one", "10.99.0.3", "10.99.0.2"), lab.host("other", "10.99.0.12")
             listener = one.listen(("10.99.0.2", 5269))
             with other.connect(("10.99.0.2", 5269)) as sock, listener:
-                self.assertEqual(listener.accept()[1], sock.getsockname())
+                accepted, address = listener.accept()
+                accepted.close()
+                self.assertEqual(address, sock.getsockname())
             with self.assertRaises(OSError):
                 other.connect(("203.0.113.1", 53), 1)
 
@@ -112,7 +114,8 @@ class Names(unittest.TestCase):
         self.names.commit()
         self.assertEqual(["10.99.0.77"], self.ask("new.example").addresses())
         self.names.stop()
-        self.assertNotEqual(0, self.ask("new.example").rcode)
+        with self.assertRaises(OSError):
+            self.asker.connect((NAMES, 53), 1)
         self.names.start()
         self.assertTrue(self.ask("new.example").secure)
         self.names.set("new.example", "A")

@@ -14,8 +14,10 @@ s2s_secure_auth = ${secure_auth}
 s2s_direct_tls_ports = { ${direct_port} }
 ssl = {
 	certificate = "${chain}"; key = "${key}"; cafile = "${trust}"; capath = "/nonexistent";
+	${tls12}
 }
 c2s_require_encryption = false
 allow_unencrypted_plain_auth = true
 use_ipv6 = false
+${extra}
 ${hosts}
