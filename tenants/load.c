@@ -46,16 +46,20 @@ static bool has_address(const struct address_list *list, const struct address *a
 	return false;
 }
 
+/* Blamed is the one that was written down: the other may be a default. */
 static void check_apart(
-	const struct config_file *f, const struct listener *mine, const struct listener *other)
+	const struct config_file *f, const struct listener *a, const struct listener *b)
 {
-	for (size_t i = 0; i < mine->list->count; i++) {
+	struct place at = config_place(f, a->section, a->key);
+	const struct listener *other = at.line ? b : a;
+	if (!at.line)
+		at = config_place(f, b->section, b->key);
+	for (size_t i = 0; i < a->list->count; i++) {
 		char text[ADDRESS_TEXT_MAX];
-		address_write(&mine->list->items[i], text);
-		if (has_address(other->list, &mine->list->items[i]))
-			fault_add(f->faults, config_place(f, mine->section, mine->key),
-				"%s is taken by `%s` in [%s] already", text, other->key,
-				other->section);
+		address_write(&a->list->items[i], text);
+		if (has_address(b->list, &a->list->items[i]))
+			fault_add(f->faults, at, "%s is taken by `%s` in [%s] already", text,
+				other->key, other->section);
 	}
 }
 
