@@ -78,9 +78,15 @@ static bool parse_id(const char *text, struct file_id *id)
 
 static bool parse_number(const char *text, uint32_t *number)
 {
-	int end = 0;
-	return strlen(text) <= 10 && sscanf(text, "%" SCNu32 "%n", number, &end) == 1 &&
-	       text[end] == '\0';
+	uint64_t n = 0;
+	size_t len = strlen(text);
+	for (size_t i = 0; i < len; i++) {
+		if (text[i] < '0' || text[i] > '9' || n > UINT32_MAX)
+			return false;
+		n = n * 10 + (uint64_t)(text[i] - '0');
+	}
+	*number = (uint32_t)n;
+	return len > 0 && n <= UINT32_MAX;
 }
 
 static bool take(const struct setting *s, struct tenant *t)
