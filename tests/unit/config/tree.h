@@ -2,7 +2,6 @@
 #ifndef FEDGATE_TESTS_TREE_H
 #define FEDGATE_TESTS_TREE_H
 
-#include <assert.h>
 #include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -23,7 +22,9 @@ struct tree {
 /* Borrowed until the next call. */
 static inline const char *tree_path(struct tree *t, const char *name)
 {
-	snprintf(t->path, sizeof t->path, "%s/%s", t->dir, name);
+	int len = snprintf(t->path, sizeof t->path, "%s/%s", t->dir, name);
+	if (len >= (int)sizeof t->path)
+		abort();
 	return t->path;
 }
 
