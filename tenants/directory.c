@@ -289,6 +289,32 @@ static void report_claim(const struct load *l, const struct candidate *loser,
 	mem_free(path);
 }
 
+/* Two spellings of one name are two files for one tenant. It stays as it was if either file leaves
+ * it so; the first file has it otherwise. */
+static void settle_twin(const struct load *l, struct candidate **first, struct candidate *c)
+{
+	bool c_wins = standing(c) == c->before && standing(*first) != c->before;
+	struct candidate *loser = c_wins ? *first : c;
+	report_claim(l, loser, c_wins ? c : *first, &c->before->domain);
+	loser->state = OUT;
+	*first = c_wins ? c : *first;
+}
+
+static void settle_twins(struct load *l)
+{
+	struct map *firsts = map_new(SEED);
+	for (size_t i = 0; i < l->count; i++) {
+		struct candidate *c = &l->items[i];
+		struct candidate *first =
+			c->before ? map_get(firsts, domain_slice(&c->before->domain)) : NULL;
+		if (first)
+			settle_twin(l, &first, c);
+		if (c->before)
+			map_put(firsts, domain_slice(&c->before->domain), first ? first : c);
+	}
+	map_free(firsts);
+}
+
 /* A domain stays with the tenant that had it; among newcomers with the first file. */
 static bool holds_it(const struct load *l, const struct candidate *c, const struct domain *d)
 {
@@ -381,6 +407,7 @@ struct load_result load_tenants(const struct gate *gate, const struct registry *
 		l.result.files = l.count;
 		read_candidates(&l);
 		judge_removals(&l);
+		settle_twins(&l);
 		while (!settle_once(&l))
 			;
 	} else {
