@@ -6,10 +6,10 @@
 #include "tenants/certificate.h"
 #include "tenants/load.h"
 
-#include <getopt.h>
 #include <jansson.h>
 #include <pwd.h>
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -33,33 +33,45 @@ struct report {
 
 /* --- what is wanted --- */
 
-static bool complain(const char *what, const char *which)
+static bool complain(const char *what, const char *which, const char *meant)
 {
-	fprintf(stderr, "fedgate check: %s%s\n%s", what, which, usage_text);
+	fprintf(stderr, "fedgate check: %s%s", what, which);
+	if (meant)
+		fprintf(stderr, "; did you mean %s?", meant);
+	fprintf(stderr, "\n%s", usage_text);
 	return false;
+}
+
+static bool refuse(const char *argument)
+{
+	static const char *const options[] = {"--config", "--deep", "--json", "--help", NULL};
+	if (argument[0] != '-')
+		return complain("takes options only; what is ", argument, NULL);
+	return complain(
+		"there is no option ", argument, fault_did_you_mean(slice_str(argument), options));
 }
 
 static bool read_arguments(int argc, char **argv, struct wish *w)
 {
-	static const struct option options[] = {{"config", required_argument, NULL, 'c'},
-		{"deep", no_argument, NULL, 'd'}, {"json", no_argument, NULL, 'j'},
-		{"help", no_argument, NULL, 'h'}, {0}};
-	int c;
+	static const char config[] = "--config", config_is[] = "--config=";
 	*w = (struct wish){.config = CMD_DEFAULT_CONFIG};
-	optind = 0; /* begin anew: the program has read options of its own */
-	opterr = 0;
-	while ((c = getopt_long(argc, argv, "+:h", options, NULL)) != -1) {
-		if (c == ':')
-			return complain(argv[optind - 1], " needs a file behind it");
-		if (c == '?')
-			return complain("there is no option ", argv[optind - 1]);
-		w->config = c == 'c' ? optarg : w->config;
-		w->deep = w->deep || c == 'd';
-		w->json = w->json || c == 'j';
-		w->help = w->help || c == 'h';
+	for (int i = 1; i < argc; i++) {
+		const char *a = argv[i];
+		if (strcmp(a, config) == 0 && !argv[++i])
+			return complain(config, " needs a file behind it", NULL);
+		if (strcmp(a, config) == 0)
+			w->config = argv[i];
+		else if (strncmp(a, config_is, sizeof config_is - 1) == 0)
+			w->config = a + sizeof config_is - 1;
+		else if (strcmp(a, "--deep") == 0)
+			w->deep = true;
+		else if (strcmp(a, "--json") == 0)
+			w->json = true;
+		else if (strcmp(a, "--help") == 0 || strcmp(a, "-h") == 0)
+			w->help = true;
+		else
+			return refuse(a);
 	}
-	if (optind < argc)
-		return complain("takes no arguments, only options; what is ", argv[optind]);
 	return true;
 }
 
