@@ -156,7 +156,7 @@ static void print_hints(const struct report *r)
 			FAULTS_SHOWN);
 	if (r->faults.count && geteuid() != 0)
 		printf("Files that only root may read count as faults here; root sees more.\n");
-	if (r->tenants == 0)
+	if (r->tenants == 0 && r->faults.count == 0)
 		printf("There are no tenants yet: a tenant is a file DOMAIN.ini in the directory "
 		       "`tenants`.\n");
 }
