@@ -25,7 +25,10 @@ static const char *const id_keys[FILES] = {
 /* The bundle's buffers have no limit, so nothing here can fail. */
 static void put(struct buf *out, const char *key, const char *value)
 {
-	struct err e = buf_printf(out, "%s = %s\n", key, value);
+	struct err e = buf_append_str(out, key);
+	e = buf_append_str(out, " = ");
+	e = buf_append_str(out, value);
+	e = buf_append(out, SLICE_LIT("\n"));
 	(void)e;
 }
 
@@ -37,7 +40,10 @@ static void write_settings(const struct tenant *t, struct buf *out)
 	struct tenant copy = *t;
 	for (size_t i = 0; i < FILES; i++) {
 		const struct file_id *id = id_at(&copy, i);
+		static const struct file_id none;
 		char text[128];
+		if (file_id_eq(id, &none))
+			continue;
 		snprintf(text, sizeof text,
 			"%" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRId64 " %" PRId64, id->dev,
 			id->ino, id->size, id->mtime_ns, id->ctime_ns);
