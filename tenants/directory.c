@@ -219,7 +219,7 @@ static bool removal_is_fine(const struct load *l, size_t removed, size_t total)
 	bool many = removed > REMOVED_FREELY && removed * REMOVED_SHARE > total;
 	bool asks = removed && (emptied || many);
 	bool there, confirmed = is_confirmed(l, removed, &there);
-	if (there && !asks)
+	if (there && !asks && l->before) /* at start and at check there is nothing to ask about */
 		warn_left_over(l);
 	return !asks || confirmed;
 }

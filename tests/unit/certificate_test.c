@@ -185,6 +185,19 @@ static void half_of_a_file_is_a_fault(void **state)
 	assert_in_range(whole, 1, 3);
 }
 
+/* K05: a customer who may name files must learn nothing from those of the system. */
+static void a_link_into_proc_is_no_key_and_nothing_of_it_is_shown(void **state)
+{
+	(void)state;
+	struct certificate_rules rules = {.now = now};
+	struct faults f;
+	assert_int_equal(symlink("/proc/self/environ", tree_path(&tree, "key")), 0);
+	judge(FIXTURES "shire.pem", tree_path(&tree, "key"), &rules, &f);
+	assert_null(strstr(buf_cstr(&f.text), "PATH="));
+	assert_non_null(strstr(buf_cstr(&f.text), "/key: holds no private key that can be read"));
+	expect(0, &f, KEY);
+}
+
 static void a_chain_has_at_most_eight_certificates(void **state)
 {
 	(void)state;
@@ -282,6 +295,8 @@ int main(void)
 		cmocka_unit_test(a_chain_and_its_key_are_judged_by_their_content),
 		cmocka_unit_test(a_certificate_is_judged_by_its_dates),
 		cmocka_unit_test_setup_teardown(half_of_a_file_is_a_fault, make, take_away),
+		cmocka_unit_test_setup_teardown(
+			a_link_into_proc_is_no_key_and_nothing_of_it_is_shown, make, take_away),
 		cmocka_unit_test_setup_teardown(
 			a_chain_has_at_most_eight_certificates, make, take_away),
 		cmocka_unit_test(only_deep_asks_for_order_and_authorities),

@@ -325,8 +325,9 @@ static void the_report_says_how_to_confirm(void **state)
 static void a_confirmation_that_nothing_asks_for_is_warned_about(void **state)
 {
 	(void)state;
-	start();
 	tree_write(&site.tree, "tenants.d/.confirm-removal", "3\n");
+	start();
+	assert_string_equal(site_report(), "");
 	site_reload();
 	assert_string_equal(site_report(), "warning: tenants.d/.confirm-removal: confirms a "
 					   "removal that is not waiting; delete "
