@@ -291,6 +291,7 @@ static void every_key_of_the_gate_sets_one_field(void **state)
 		buf_fini(&text);
 	}
 	gate_free(plain);
+	faults_fini(&f);
 }
 
 static struct tenant *tenant_with(const char *more)

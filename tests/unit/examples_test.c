@@ -59,6 +59,7 @@ static void load_tenant_example(
 	note_keys(&tenant_config, text, seen->tenant_keys);
 	seen->tenants++;
 	tenant_release(t);
+	faults_fini(&f);
 }
 
 static void load_gate_example(const char *path, struct slice text, struct seen *seen)
@@ -71,6 +72,7 @@ static void load_gate_example(const char *path, struct slice text, struct seen *
 	note_keys(&gate_config, text, seen->gate_keys);
 	seen->gates++;
 	gate_free(g);
+	faults_fini(&f);
 }
 
 static void load_example(const char *name, struct seen *seen)
@@ -160,6 +162,7 @@ static void every_default_is_a_value_its_key_takes(void **state)
 		struct gate *g = load_gate_text(slice_str(text), "x.ini", "/", &f);
 		assert_string_equal(buf_cstr(&f.text), "");
 		gate_free(g);
+		faults_fini(&f);
 	}
 }
 
