@@ -55,10 +55,9 @@ static bool address_explain(struct slice text, struct slice host, char *why)
 {
 	struct slice q = fault_quote(text);
 	struct in6_addr scratch;
-	if (ip_parse(AF_INET, text, &scratch))
-		snprintf(why, VALUE_WHY_MAX, "`%.*s` has no port: write %.*s:5269", SLICE_ARG(q),
-			SLICE_ARG(q));
-	else if (text.len && text.ptr[0] == '[' && text.ptr[text.len - 1] == ']')
+	bool v4 = ip_parse(AF_INET, text, &scratch);
+	bool v6 = text.len && text.ptr[0] == '[' && text.ptr[text.len - 1] == ']';
+	if (v4 || v6)
 		snprintf(why, VALUE_WHY_MAX, "`%.*s` has no port: write %.*s:5269", SLICE_ARG(q),
 			SLICE_ARG(q));
 	else if (text.len && text.ptr[0] != '[' && slice_find(host, ':') < host.len)

@@ -97,7 +97,8 @@ static void judge_dates(const struct cert_facts *facts, const struct certificate
 {
 	char date[32];
 	int64_t third = (facts->not_after - facts->not_before) / 3;
-	int64_t early = third < WARN_DAYS * DAY ? third : WARN_DAYS * DAY;
+	const int64_t usual = (int64_t)WARN_DAYS * DAY;
+	int64_t early = third < usual ? third : usual;
 	format_date(now < facts->not_before ? facts->not_before : facts->not_after, date);
 	if (now < facts->not_before)
 		fault_add(faults, p->chain_at, "%s: is not valid before %s", p->chain_path, date);
