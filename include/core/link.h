@@ -27,6 +27,8 @@ struct link_events {
 	void (*tls_up)(void *owner);
 	void (*broken)(void *owner, struct err why);
 	void (*room)(void *owner); /* the kernel took bytes: there is room for more stanzas */
+	/* The socket is about to go: the last moment for link_cut(). NULL: of no interest. */
+	void (*closing)(void *owner);
 	void (*closed)(void *owner);
 };
 
@@ -74,6 +76,8 @@ void link_write(struct link *l, struct slice bytes);
 void link_pump(struct link *l, struct sendq *q);
 /* Tells the queue what the kernel has taken and the far side acknowledged. */
 void link_settle(struct link *l, struct sendq *q);
+/* Asks the kernel what is acknowledged by now. */
+void link_acknowledge(struct link *l, struct sendq *q);
 /* The connection is over: settles the queue for good; how many stanzas were in flight. */
 size_t link_cut(struct link *l, struct sendq *q);
 void link_pause(struct link *l);

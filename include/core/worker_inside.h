@@ -54,7 +54,7 @@ struct worker {
 	struct grave *graves;
 	struct session_node *peers_in, *egresses, *outgoings;
 	size_t connections;
-	uint64_t queued_stanzas, queued_bytes;
+	uint64_t queued_stanzas, queued_bytes, unacked_stanzas; /* of all outgoing streams */
 	char read_buffer[READ_BUFFER];
 };
 

@@ -14,7 +14,7 @@ enum {
 	WIRE_HIGH = 64 * 1024,	/* no more stanzas are pulled while this much waits for the kernel */
 	RECORD_BYTES = 16 * 1024, /* one TLS record's worth of stanzas at a time */
 	KEEPALIVE_S = 60,	/* a silent connection is looked after by TCP */
-	UNANSWERED_MS = 45000,	/* what was sent and is not acknowledged by then: it is lost */
+	UNANSWERED_MS = 30000,	/* what was sent and is not acknowledged by then: it is lost */
 };
 
 static void mark_dirty(struct link *l)
@@ -339,6 +339,12 @@ void link_settle(struct link *l, struct sendq *q)
 		sendq_acknowledged(q, acknowledged(l));
 }
 
+void link_acknowledge(struct link *l, struct sendq *q)
+{
+	if (l->phase != LINK_NONE)
+		sendq_acknowledged(q, acknowledged(l));
+}
+
 size_t link_cut(struct link *l, struct sendq *q)
 {
 	if (l->phase == LINK_NONE)
@@ -433,6 +439,8 @@ void link_close(struct link *l)
 		return;
 	timer_stop(l->worker->timers, &l->deadline);
 	worker_forget_dirty(l->worker, l);
+	if (l->events->closing)
+		l->events->closing(l->owner);
 	l->phase = LINK_CLOSING;
 	uv_close((uv_handle_t *)&l->tcp, on_closed);
 }

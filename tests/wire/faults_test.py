@@ -11,6 +11,7 @@ from script import attribute, message
 from stage import Stage
 
 COUNT = 3000
+BURST = 20  # messages sent at once
 IDENT = re.compile(r"\sid=['\"](\w+)-(\d+)['\"]")
 
 
@@ -31,7 +32,7 @@ class Flow(threading.Thread):
     def __init__(self, link, name, from_, to, count=COUNT, per_second=1500, size=200):
         super().__init__(daemon=True)
         self.link, self.flow, self.from_, self.to = link, name, from_, to
-        self.count, self.pause, self.size = count, 20 / per_second, size
+        self.count, self.pause, self.size = count, BURST / per_second, size
         self.sent = 0
         self.start()
 
@@ -43,7 +44,7 @@ class Flow(threading.Thread):
             except OSError:
                 return
             self.sent += 1
-            if number % 20 == 19:
+            if number % BURST == BURST - 1:
                 time.sleep(self.pause)
 
     def half(self):
@@ -87,7 +88,7 @@ class Faults(unittest.TestCase):
 
     def check(self, flow, delivered, bounced):
         self.assertEqual(delivered, sorted(set(delivered)), "twice, or out of order")
-        self.assertEqual(bounced, sorted(set(bounced)), "answered twice, or out of order")
+        self.assertEqual(len(bounced), len(set(bounced)), "answered twice")
         self.assertFalse(set(delivered) & set(bounced), "delivered and answered with an error")
         lost = flow.sent - len(delivered) - len(bounced)
         self.assertLessEqual(lost, self.in_flight(), "lost in silence")
@@ -137,17 +138,22 @@ class Faults(unittest.TestCase):
         self.assertEqual(numbers(remote.stanzas, "again"), list(range(COUNT)))
 
     def test_the_backend_is_killed_and_comes_back(self):
-        """Stanzas wait for it, in order."""
-        self.begin()
+        """Stanzas wait for it, in order; what the queue cannot hold is answered."""
+        self.begin("rohan.example")
         peer = self.stage.proven("rohan.example", "shire.example")
         flow = Flow(peer, "back", "a@rohan.example", "frodo@shire.example")
         flow.half()
         self.canary.stop(abort=True)
         time.sleep(3)
         self.canary.listen()
-        self.settle(flow, lambda: numbers(self.canary.stanzas, "back"), lambda: [], 20)
-        self.assertEqual(self.canary.stanzas and numbers(self.canary.stanzas, "back")[-1],
-                         COUNT - 1)
+        remote = self.servers["rohan.example"]
+        self.settle(flow, lambda: numbers(self.canary.stanzas, "back"),
+                    lambda: numbers(remote.stanzas, "back", errors=True), 20)
+        flow.link.send(message("a@rohan.example", "frodo@shire.example", "x", "later-0"))
+        end = time.monotonic() + 5
+        while not numbers(self.canary.stanzas, "later") and time.monotonic() < end:
+            time.sleep(0.05)
+        self.assertEqual(numbers(self.canary.stanzas, "later"), [0])
 
     def test_the_backend_is_killed_and_stays_dead(self):
         """Errors go back to the peer, on a stream of the tenant's own."""
@@ -202,10 +208,14 @@ class Faults(unittest.TestCase):
             with self.stage.connect() as peer:
                 peer.header("rohan.example", "shire.example")
         self.gate.wait_event("worker-up", since=self.mark, n=victim)
-        for number, peer in enumerate(peers):
-            self.check_flow(flows[peer], peer, f"f{number}", at[peer] == victim, lost)
+        missing = sum(self.check_flow(flows[peer], peer, f"f{number}", at[peer] == victim)
+                      for number, peer in enumerate(peers))
+        # A burst of each sender may have been with the kernel, not read by the dead one yet.
+        unread = BURST * sum(number == victim for number in at.values())
+        self.assertLessEqual(missing, lost["queued_stanzas"] + lost["unacked_stanzas"] + unread)
 
-    def check_flow(self, flow, peer, name, was_hit, lost):
+    def check_flow(self, flow, peer, name, was_hit):
+        """How many stanzas of the flow are missing; only where its worker was hit."""
         flow.join(30)
         delivered = lambda: numbers(self.servers[peer].stanzas, name)  # noqa: E731
         end = time.monotonic() + 10
@@ -214,11 +224,10 @@ class Faults(unittest.TestCase):
         found = delivered()
         self.assertEqual(found, sorted(set(found)))
         if was_hit:
-            missing = [number for number in range(max(found) + 1) if number not in set(found)]
-            self.assertFalse(missing, "a gap before the cut")
-            self.assertIn("queued_stanzas", lost)
+            self.assertEqual(found, list(range(len(found))), "a gap before the cut")
         else:
             self.assertEqual(found, list(range(COUNT)), "a stream of the other worker was touched")
+        return flow.sent - len(found)
 
     def test_the_gate_stops(self):
         """SIGTERM: streams are closed with system-shutdown, within a bounded time, and what was
