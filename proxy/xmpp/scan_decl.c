@@ -24,23 +24,24 @@ static bool skip_space(struct slice *s)
 	return n > 0;
 }
 
+/* Skips all of name='value', or nothing. */
 static bool skip_value(struct slice *s, const char *name, struct slice *value)
 {
-	if (!skip_word(s, name))
+	struct slice at = *s;
+	if (!skip_word(&at, name))
 		return false;
-	skip_space(s);
-	if (!skip_word(s, "="))
+	skip_space(&at);
+	if (!skip_word(&at, "="))
 		return false;
-	skip_space(s);
-	if (!s->len || (s->ptr[0] != '\'' && s->ptr[0] != '"'))
+	skip_space(&at);
+	if (!at.len || (at.ptr[0] != '\'' && at.ptr[0] != '"'))
 		return false;
-	char quote = s->ptr[0];
-	*s = slice_sub(*s, 1, s->len);
-	size_t end = slice_find(*s, quote);
-	if (end == s->len)
+	struct slice quoted = slice_sub(at, 1, at.len);
+	size_t end = slice_find(quoted, at.ptr[0]);
+	if (end == quoted.len)
 		return false;
-	*value = slice_sub(*s, 0, end);
-	*s = slice_sub(*s, end + 1, s->len);
+	*value = slice_sub(quoted, 0, end);
+	*s = slice_sub(quoted, end + 1, quoted.len);
 	return true;
 }
 

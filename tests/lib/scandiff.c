@@ -44,8 +44,8 @@ const char *scandiff(const struct scanplay *p, struct slice stream)
 		(void)buf_append_str(&doc, ">");
 	}
 	struct xmlview libxml2, expat;
-	xmlview_libxml2(buf_peek(&doc), &libxml2);
-	xmlview_expat(buf_peek(&doc), &expat);
+	xmlview_libxml2(buf_peek(&doc), NULL, &libxml2);
+	xmlview_expat(buf_peek(&doc), NULL, &expat);
 	const char *bad = compare(p, &libxml2, &expat);
 	if (bad) {
 		fprintf(stderr, "%s (libxml2 %d, expat %d)\n", bad, libxml2.code, expat.code);

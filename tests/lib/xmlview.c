@@ -1,6 +1,7 @@
 #include "xmlview.h"
 
 #include "base/mem.h"
+#include "xmpp/ns.h"
 
 #include <expat.h>
 #include <libxml/parser.h>
@@ -61,32 +62,79 @@ void xmlview_start(struct buf *out, struct slice ns, struct slice local, struct 
 
 struct viewer {
 	struct xmlview *view;
+	const struct xmlview_edit *edit; /* or NULL */
+	struct buf root_lang;
 	unsigned depth;
 	struct xmlview_attr *attrs; /* owned */
 	size_t room;
 	void *parser;
 };
 
-static void viewer_init(struct viewer *v, struct xmlview *out)
+static void viewer_init(struct viewer *v, const struct xmlview_edit *edit, struct xmlview *out)
 {
 	*out = (struct xmlview){0};
 	buf_init(&out->all, BUF_UNLIMITED);
 	buf_init(&out->tops, BUF_UNLIMITED);
 	buf_init(&out->cuts, BUF_UNLIMITED);
-	*v = (struct viewer){.view = out};
+	buf_init(&out->lang, BUF_UNLIMITED);
+	*v = (struct viewer){.view = out, .edit = edit};
+	buf_init(&v->root_lang, BUF_UNLIMITED);
 }
 
+static void viewer_fini(struct viewer *v)
+{
+	mem_free(v->attrs);
+	buf_fini(&v->root_lang);
+}
+
+/* Room for the attributes and for one more. */
 static struct xmlview_attr *attrs_for(struct viewer *v, size_t count)
 {
-	if (count > v->room) {
-		v->attrs = mem_realloc(v->attrs, count * sizeof *v->attrs);
-		v->room = count;
+	if (count + 1 > v->room) {
+		v->attrs = mem_realloc(v->attrs, (count + 1) * sizeof *v->attrs);
+		v->room = count + 1;
 	}
 	return v->attrs;
 }
 
+static const struct xmlview_attr *find_lang(const struct viewer *v, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (slice_eq_str(v->attrs[i].ns, NS_XML) && slice_eq_str(v->attrs[i].local, "lang"))
+			return &v->attrs[i];
+	}
+	return NULL;
+}
+
+static void edit_attrs(struct viewer *v, size_t *count)
+{
+	for (size_t i = 0; i < *count; i++) {
+		struct xmlview_attr *a = &v->attrs[i];
+		if (!a->ns.len && slice_eq_str(a->local, "from") && v->edit->from.ptr)
+			a->value = v->edit->from;
+		if (!a->ns.len && slice_eq_str(a->local, "to") && v->edit->to.ptr)
+			a->value = v->edit->to;
+	}
+	if (v->edit->lang.ptr && !find_lang(v, *count))
+		v->attrs[(*count)++] =
+			(struct xmlview_attr){SLICE_LIT(NS_XML), SLICE_LIT("lang"), v->edit->lang};
+}
+
+static void note_lang(struct viewer *v, size_t count)
+{
+	const struct xmlview_attr *lang = find_lang(v, count);
+	struct buf *out = v->depth ? &v->view->lang : &v->root_lang;
+	if (v->depth > 1)
+		return;
+	buf_clear(out);
+	put(out, lang ? lang->value : buf_peek(&v->root_lang));
+}
+
 static void starts(struct viewer *v, struct slice ns, struct slice local, size_t count)
 {
+	note_lang(v, count);
+	if (v->depth == 1 && v->edit)
+		edit_attrs(v, &count);
 	xmlview_start(&v->view->all, ns, local, v->attrs, count);
 	if (v->depth < 2)
 		xmlview_start(&v->view->tops, ns, local, v->attrs, count);
@@ -106,6 +154,13 @@ void xmlview_fini(struct xmlview *v)
 	buf_fini(&v->all);
 	buf_fini(&v->tops);
 	buf_fini(&v->cuts);
+	buf_fini(&v->lang);
+}
+
+struct slice xmlview_inside(const struct xmlview *v)
+{
+	struct slice all = buf_peek(&v->all);
+	return slice_sub(all, slice_find(all, M_CONTENT), all.len);
 }
 
 void xmlview_print(const char *title, const struct buf *view)
@@ -161,10 +216,10 @@ static void expat_text(void *data, const char *text, int len)
 	put(&v->view->all, slice_of(text, (size_t)len));
 }
 
-void xmlview_expat(struct slice doc, struct xmlview *out)
+void xmlview_expat(struct slice doc, const struct xmlview_edit *edit, struct xmlview *out)
 {
 	struct viewer v;
-	viewer_init(&v, out);
+	viewer_init(&v, edit, out);
 	XML_Parser parser = XML_ParserCreateNS("UTF-8", SEPARATOR);
 	v.parser = parser;
 	XML_SetUserData(parser, &v);
@@ -173,7 +228,7 @@ void xmlview_expat(struct slice doc, struct xmlview *out)
 	out->ok = XML_Parse(parser, doc.ptr, (int)doc.len, 1) == XML_STATUS_OK;
 	out->code = (int)XML_GetErrorCode(parser);
 	XML_ParserFree(parser);
-	mem_free(v.attrs);
+	viewer_fini(&v);
 }
 
 /* ---- libxml2 ---- */
@@ -216,10 +271,10 @@ static void libxml2_error(void *data, xmlErrorPtr error)
 	(void)data, (void)error; /* the flags of the parser tell */
 }
 
-void xmlview_libxml2(struct slice doc, struct xmlview *out)
+void xmlview_libxml2(struct slice doc, const struct xmlview_edit *edit, struct xmlview *out)
 {
 	struct viewer v;
-	viewer_init(&v, out);
+	viewer_init(&v, edit, out);
 	xmlSAXHandler sax = {
 		.initialized = XML_SAX2_MAGIC,
 		.startElementNs = libxml2_start,
@@ -243,5 +298,5 @@ void xmlview_libxml2(struct slice doc, struct xmlview *out)
 	out->ok = ctx->wellFormed && ctx->nsWellFormed && !ctx->disableSAX;
 	out->code = ctx->errNo;
 	xmlFreeParserCtxt(ctx);
-	mem_free(v.attrs);
+	viewer_fini(&v);
 }

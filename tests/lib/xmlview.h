@@ -12,6 +12,7 @@ struct xmlview {
 	struct buf all;  /* everything */
 	struct buf tops; /* the start tags of the root and of its children alone */
 	struct buf cuts; /* the children's ends, as offsets in decimal, a space behind each */
+	struct buf lang; /* the xml:lang in force at the last child of the root */
 	int code;        /* the parser's own error code, for a person to read */
 };
 
@@ -19,8 +20,16 @@ struct xmlview_attr {
 	struct slice ns, local, value;
 };
 
-void xmlview_expat(struct slice doc, struct xmlview *out);
-void xmlview_libxml2(struct slice doc, struct xmlview *out);
+/* What is to be seen other than it stands there, in the start tags of the root's children. */
+struct xmlview_edit {
+	struct slice from, to; /* the value of such an attribute, where there is one; or ptr NULL */
+	struct slice lang;     /* an xml:lang where there is none; or ptr NULL */
+};
+
+void xmlview_expat(struct slice doc, const struct xmlview_edit *edit, struct xmlview *out);
+void xmlview_libxml2(struct slice doc, const struct xmlview_edit *edit, struct xmlview *out);
+/* The view without the root's start tag. */
+struct slice xmlview_inside(const struct xmlview *v);
 void xmlview_fini(struct xmlview *v);
 
 /* Writes one start tag; sorts the attributes. */
