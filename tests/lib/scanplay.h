@@ -17,6 +17,7 @@ enum feeds {
 
 struct scanplay {
 	struct buf log;      /* every event, in full */
+	struct buf summary;  /* for tables: see scanplay.c */
 	struct buf tops;     /* as xmlview writes them */
 	struct buf cuts;     /* the elements' ends, as xmlview writes them */
 	struct buf root;     /* the header's name with its prefix */
@@ -37,6 +38,10 @@ void scanplay_watch(struct scanplay *p, const struct scan_limits *limits, struct
 void scanplay_fini(struct scanplay *p);
 /* Whether two ways to feed led to the same. */
 bool scanplay_same(const struct scanplay *a, const struct scanplay *b);
+/* Plays the stream whole, byte by byte, cut in two at every place (of a long one: at some), and in
+ * 16 random ways. Whether all led to the same; *whole is the first play either way. */
+bool scanplay_every_way(
+	struct scanplay *whole, const struct scan_limits *limits, struct slice stream);
 
 /* A small generator of pseudo-random numbers (splitmix64), the same everywhere for one seed. */
 uint64_t scanplay_random(uint64_t *state);
