@@ -214,7 +214,7 @@ static bool in_start_tag(const struct scan *s)
 	return state >= ST_NAME && state <= ST_EMPTY;
 }
 
-/* How many bytes more may be taken, and what is wrong with the next one. */
+/* How many bytes more may be taken; what is wrong with the one behind them. */
 static size_t room_left(const struct scan *s, enum err_code *over)
 {
 	size_t used = s->offset, limit = s->limits.max_element_bytes;
@@ -232,36 +232,32 @@ static size_t room_left(const struct scan *s, enum err_code *over)
 	return used < limit ? limit - used : 0;
 }
 
-/* Checked while bytes arrive: nothing over a limit is ever waited for. */
-static bool check_size(struct scan *s)
+static bool is_plain(char c)
 {
-	enum err_code over;
-	return room_left(s, &over) > 0 || scan_refuse(s, over);
+	return (unsigned char)c >= 0x20 && (unsigned char)c < 0x7f && c != '<' && c != '&';
 }
 
-/* Plain ASCII in text and values needs no look at the state. */
+static bool is_letter(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+/* Plain ASCII in text and values, and letters in names, need no look at the state. */
 static const char *skip_plain(const struct scan *s, const char *p, const char *end)
 {
 	if (s->utf8_need || s->brackets)
 		return p;
 	if (s->state == ST_TEXT) {
-		while (p < end && (unsigned char)*p >= 0x20 && (unsigned char)*p < 0x7f &&
-			*p != '<' && *p != '&' && *p != ']')
+		while (p < end && is_plain(*p) && *p != ']')
 			p++;
 	} else if (s->state == ST_VALUE) {
-		while (p < end && (unsigned char)*p >= 0x20 && (unsigned char)*p < 0x7f &&
-			*p != '<' && *p != '&' && *p != s->quote)
+		while (p < end && is_plain(*p) && *p != s->quote)
+			p++;
+	} else if (s->state == ST_NAME || s->state == ST_ATTR) {
+		while (p < end && is_letter(*p))
 			p++;
 	}
 	return p;
-}
-
-/* The most that may be skipped before a size limit has to be looked at. */
-static const char *skip_end(const struct scan *s, const char *p, const char *end)
-{
-	enum err_code over;
-	size_t room = room_left(s, &over);
-	return (size_t)(end - p) < room ? end : p + room;
 }
 
 static void element_begins_anew(struct scan *s)
@@ -275,25 +271,52 @@ static void element_begins_anew(struct scan *s)
 		s->outer[i].used = false;
 }
 
-/* Reads bytes from p on; `base` is the first byte of the element (p - offset). Returns how many
- * bytes were taken. */
+/* Nothing is being read: the next byte is a first one. */
+static bool is_idle(const struct scan *s)
+{
+	return s->state == ST_BETWEEN || s->state == ST_DONE;
+}
+
+/* Takes bytes up to `end` while the state is the same, plain ones together. Returns the first byte
+ * not taken. */
+static const char *take(
+	struct scan *s, const char *base, const char *p, const char *end, enum scan_event *event)
+{
+	enum scan_state state = s->state;
+	while (p < end && s->state == state && *event == SCAN_MORE) {
+		const char *plain = skip_plain(s, p, end);
+		s->offset += (size_t)(plain - p);
+		p = plain;
+		if (p == end)
+			break;
+		if (!take_byte(s, base, *p, event)) {
+			*event = SCAN_ERROR;
+			break;
+		}
+		s->offset++;
+		p++;
+		if (is_idle(s))
+			break;
+	}
+	return p;
+}
+
+/* Reads bytes behind the s->offset ones that stand at `base`, the first byte of the element.
+ * Returns how many were taken. The limits are looked at with every new state and hold while it
+ * lasts: they are met while bytes arrive, and nothing over them is ever waited for. */
 static size_t run(struct scan *s, const char *base, size_t available, enum scan_event *event)
 {
 	const char *begin = base + s->offset, *p = begin, *end = begin + available;
 	while (p < end && *event == SCAN_MORE) {
-		const char *skipped = skip_plain(s, p, skip_end(s, p, end));
-		s->offset += (size_t)(skipped - p);
-		p = skipped;
-		if (p == end)
-			break;
-		if (!check_size(s) || !take_byte(s, base, *p, event)) {
+		enum err_code over;
+		size_t room = room_left(s, &over), left = (size_t)(end - p);
+		if (room == 0) {
+			(void)scan_refuse(s, over);
 			*event = SCAN_ERROR;
 			break;
 		}
-		p++;
-		s->offset++;
-		if (s->state == ST_BETWEEN || s->state == ST_DONE) {
-			/* Nothing is being read: the next byte is a first one. */
+		p = take(s, base, p, left < room ? end : p + room, event);
+		if (is_idle(s)) {
 			s->offset = 0;
 			if (*event == SCAN_MORE)
 				base = p;

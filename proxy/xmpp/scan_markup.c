@@ -68,7 +68,6 @@ static bool on_tag(struct scan *s, char c)
 		return scan_refuse(s, ERR_XML);
 	s->state = ST_NAME;
 	s->name = (uint32_t)s->offset;
-	s->name_len = 1;
 	s->colon = 0;
 	s->raw_count = 0;
 	return true;
@@ -94,25 +93,23 @@ static bool on_in_tag(struct scan *s, const char *base, char c, enum scan_event 
 		s->raw_room = s->raw_room ? s->raw_room * 2 : 8;
 		s->raw = mem_realloc(s->raw, s->raw_room * sizeof *s->raw);
 	}
-	s->raw[s->raw_count++] = (struct scan_raw_attr){.name = (uint32_t)s->offset, .name_len = 1};
+	s->raw[s->raw_count++] = (struct scan_raw_attr){.name = (uint32_t)s->offset};
 	s->state = ST_ATTR;
 	return true;
 }
 
-/* A name goes on, or ends: `colon` is where the prefix ends, 0 when there was none. */
-static bool name_char(struct scan *s, char c, uint32_t *len, uint32_t *colon)
+/* A name goes on: `len` bytes of it were taken. `colon` is where its prefix ends, 0 when it has
+ * none so far. Letters are fine anywhere and may never get here (scan.c skips them). */
+static bool name_char(struct scan *s, char c, uint32_t len, uint32_t *colon)
 {
 	if (c == ':') {
-		if (*colon)
-			return scan_refuse(s, ERR_XML_NAMESPACE);
-		*colon = *len;
-	} else if (*colon && *colon == *len - 1 && !scan_is_name_start(c)) {
-		return scan_refuse(s, ERR_XML_NAMESPACE); /* the local part is a name too */
-	} else if (!scan_is_name_char(c)) {
-		return scan_refuse(s, ERR_XML);
+		bool second = *colon > 0;
+		*colon = len;
+		return !second || scan_refuse(s, ERR_XML_NAMESPACE);
 	}
-	(*len)++;
-	return true;
+	if (*colon && *colon == len - 1 && !scan_is_name_start(c))
+		return scan_refuse(s, ERR_XML_NAMESPACE); /* the local part is a name too */
+	return scan_is_name_char(c) || scan_refuse(s, ERR_XML);
 }
 
 static bool name_ends(struct scan *s, uint32_t len, uint32_t *colon)
@@ -126,8 +123,9 @@ static bool name_ends(struct scan *s, uint32_t len, uint32_t *colon)
 
 static bool on_name(struct scan *s, const char *base, char c, enum scan_event *event)
 {
+	s->name_len = (uint32_t)s->offset - s->name;
 	if (!scan_is_space(c) && c != '>' && c != '/')
-		return name_char(s, c, &s->name_len, &s->colon);
+		return name_char(s, c, s->name_len, &s->colon);
 	if (!name_ends(s, s->name_len, &s->colon))
 		return false;
 	s->state = ST_IN_TAG;
@@ -138,8 +136,9 @@ static bool on_name(struct scan *s, const char *base, char c, enum scan_event *e
 static bool on_attr(struct scan *s, char c)
 {
 	struct scan_raw_attr *a = &s->raw[s->raw_count - 1];
+	a->name_len = (uint32_t)s->offset - a->name;
 	if (!scan_is_space(c) && c != '=')
-		return name_char(s, c, &a->name_len, &a->colon);
+		return name_char(s, c, a->name_len, &a->colon);
 	if (!name_ends(s, a->name_len, &a->colon))
 		return false;
 	s->state = c == '=' ? ST_QUOTE : ST_EQ;
