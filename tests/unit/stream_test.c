@@ -17,6 +17,8 @@
 
 #include <cmocka.h>
 
+#include "../lib/xmlcheck.h"
+
 #ifndef SCENARIO_DIR
 #define SCENARIO_DIR "tests/scenario"
 #endif
@@ -30,8 +32,9 @@ struct play {
 	struct scan *scan;
 	struct stream_local local;
 	struct stream_out_config config;
-	struct buf sent;  /* since the last '>' */
-	struct buf acts;  /* action lines since the last '!' */
+	struct buf sent;    /* since the last '>' */
+	struct buf wrote;   /* all of it */
+	struct buf acts;    /* action lines since the last '!' */
 	struct pair *asked; /* the pair of the last ASSESS or VERIFY */
 	struct db_query query;
 	unsigned ids;
@@ -66,7 +69,7 @@ static void note_act(struct play *p, struct actions *a, const struct act *act)
 			a->query.id, a->query.key);
 	if (act->kind == ACT_VERIFIED)
 		(void)buf_printf(&p->acts, " %s",
-			a->outcome == DB_VALID	   ? "valid"
+			a->outcome == DB_VALID     ? "valid"
 			: a->outcome == DB_INVALID ? "invalid"
 						   : "error");
 	if (act->kind == ACT_CLOSE || act->kind == ACT_IGNORED)
@@ -79,6 +82,7 @@ static void note_act(struct play *p, struct actions *a, const struct act *act)
 static void take(struct play *p, struct actions *a)
 {
 	(void)buf_append(&p->sent, buf_peek(&a->out));
+	(void)buf_append(&p->wrote, buf_peek(&a->out));
 	for (size_t i = 0; i < a->count; i++) {
 		const struct act *act = &a->list[i];
 		note_act(p, a, act);
@@ -108,30 +112,32 @@ static void on_header(struct play *p, struct actions *a)
 		stream_in_header(&p->in, &h, wrong, &p->local, id, a);
 }
 
-/* Stanzas of proven pairs are the caller's: the scenario sees them as actions. */
-static bool pass_stanza(struct play *p)
+/* Stanzas on an open stream are the caller's: the scenario sees them as actions. */
+static bool pass_stanza(struct play *p, struct actions *a)
 {
 	const struct scan_element *e = scan_element(p->scan);
 	struct stanza_addresses addresses;
-	if (p->is_out || p->in.state != SIN_OPEN || stanza_kind(e) == STANZA_NONE)
+	struct pair *pair;
+	if (p->is_out || !pairs_valid_count(&p->in.pairs) || stanza_kind(e) == STANZA_NONE)
 		return false;
 	stanza_addresses_init(&addresses);
-	struct err wrong = stanza_addresses_read(e, &addresses);
-	struct pair *pair = err_is(wrong) ? NULL
-					  : pairs_find(&p->in.pairs, &addresses.from, &addresses.to);
+	struct err wrong = stanza_find_pair(e, &p->in.pairs, &addresses, &pair);
+	if (pair) {
+		(void)buf_append_str(&p->acts, "stanza");
+		note_pair(&p->acts, pair);
+		(void)buf_printf(&p->acts, "%s%s\n", buf_len(&addresses.from_text) ? " from" : "",
+			buf_len(&addresses.to_text) ? " to" : "");
+	} else {
+		stream_in_fail(&p->in, wrong, NULL, NULL, a);
+	}
 	stanza_addresses_fini(&addresses);
-	if (!pair || pair->state != PAIR_VALID)
-		return false;
-	(void)buf_append_str(&p->acts, "stanza");
-	note_pair(&p->acts, pair);
-	(void)buf_append_str(&p->acts, "\n");
 	return true;
 }
 
 static void on_element(struct play *p, struct actions *a)
 {
 	struct err wrong;
-	if (pass_stanza(p))
+	if (pass_stanza(p, a))
 		return;
 	struct element *el = element_parse(scan_element(p->scan), &wrong);
 	if (!el && p->is_out)
@@ -214,13 +220,13 @@ static enum db_outcome outcome_of(const char *word)
 					      : DB_ERROR;
 }
 
-static void event_in(struct play *p, const char *name, const char *arg, const char *arg2,
-	struct actions *a)
+static void event_in(
+	struct play *p, const char *name, const char *arg, const char *arg2, struct actions *a)
 {
 	if (strcmp(name, "tls-up") == 0) {
 		p->tls_started = false;
 		scan_reset(p->scan);
-		stream_in_tls_up(&p->in, a);
+		stream_in_tls_up(&p->in);
 	} else if (strcmp(name, "peer") == 0) {
 		stream_in_peer_verdict(&p->in, verdict_of(p, arg, arg2), a);
 	} else if (strcmp(name, "pair") == 0) {
@@ -236,8 +242,8 @@ static void event_in(struct play *p, const char *name, const char *arg, const ch
 	}
 }
 
-static void event_out(struct play *p, const char *name, const char *arg, const char *arg2,
-	struct actions *a)
+static void event_out(
+	struct play *p, const char *name, const char *arg, const char *arg2, struct actions *a)
 {
 	if (strcmp(name, "start") == 0) {
 		stream_out_start(&p->out, a);
@@ -292,14 +298,15 @@ static void configure_word(struct play *p, const char *word)
 {
 	struct stream_local *l = &p->local;
 	struct stream_out_config *c = &p->config;
-	bool known =
-		flag(word, "served", &l->served) || flag(word, "gone", &l->gone) ||
-		flag(word, "offer-tls", &l->offer_tls) ||
-		flag(word, "sni-conflict", &l->sni_conflict) ||
-		flag(word, "from-ours", &l->from_ours) || flag(word, "backend", &c->backend) ||
-		flag(word, "direct", &c->direct_tls) || flag(word, "attempt", &c->attempt_tls) ||
-		flag(word, "external", &c->may_external) || flag(word, "may-db", &c->may_dialback) ||
-		set_domain(word, "local", &c->local) || set_domain(word, "remote", &c->remote);
+	bool known = flag(word, "served", &l->served) || flag(word, "gone", &l->gone) ||
+		     flag(word, "offer-tls", &l->offer_tls) ||
+		     flag(word, "sni-conflict", &l->sni_conflict) ||
+		     flag(word, "from-ours", &l->from_ours) || flag(word, "backend", &c->backend) ||
+		     flag(word, "direct", &c->direct_tls) ||
+		     flag(word, "attempt", &c->attempt_tls) ||
+		     flag(word, "external", &c->may_external) ||
+		     flag(word, "may-db", &c->may_dialback) ||
+		     set_domain(word, "local", &c->local) || set_domain(word, "remote", &c->remote);
 	if (flag(word, "require-tls", &l->tls_required)) {
 		c->tls_required = l->tls_required;
 		known = true;
@@ -333,7 +340,8 @@ static void configure(struct play *p, char *text)
 	if (p->is_out)
 		stream_out_init(&p->out, &p->config);
 	else
-		stream_in_init(&p->in, strcmp(role, "egress") == 0, strcmp(role, "direct") == 0, &gate);
+		stream_in_init(&p->in, strcmp(role, "egress") == 0, strcmp(role, "direct") == 0,
+			&gate, "IDE");
 }
 
 static void expect(struct play *p, const char *what, struct buf *got, const char *pattern)
@@ -354,6 +362,8 @@ static void expect_act(struct play *p, const char *want)
 		complain(p, "action", want, n < all.len ? line : "(nothing)");
 	buf_consume(&p->acts, n < all.len ? n + 1 : n);
 }
+
+static void play_file_part(struct play *p, const char *title);
 
 static void play_line(struct play *p, char *line)
 {
@@ -380,8 +390,11 @@ static void play_line(struct play *p, char *line)
 	case '@':
 		configure(p, rest);
 		break;
+	case '+':
+		play_file_part(p, rest);
+		break;
 	default:
-		complain(p, "line", "one of # < > ! = @", line);
+		complain(p, "line", "one of # < > ! = @ +", line);
 	}
 }
 
@@ -391,11 +404,14 @@ static void play_end(struct play *p)
 		complain(p, "action left over", "(nothing)", buf_cstr(&p->acts));
 	if (buf_len(&p->sent))
 		complain(p, "output left over", "(nothing)", buf_cstr(&p->sent));
+	if (!xml_output_fine(buf_peek(&p->wrote)))
+		complain(p, "output is not well-formed", "XML", buf_cstr(&p->wrote));
 	if (p->is_out)
 		stream_out_fini(&p->out);
 	else
 		stream_in_fini(&p->in);
 	scan_free(p->scan);
+	buf_fini(&p->wrote);
 	buf_fini(&p->sent);
 	buf_fini(&p->acts);
 }
@@ -409,13 +425,33 @@ static void play_begin(struct play *p, const char *file, unsigned line, bool spl
 	p->open = true;
 	p->scan = scan_new(&scan_limits_stranger);
 	buf_init(&p->sent, BUF_UNLIMITED);
+	buf_init(&p->wrote, BUF_UNLIMITED);
 	buf_init(&p->acts, BUF_UNLIMITED);
-	p->local = (struct stream_local){
-		.served = true, .offer_tls = true, .tls_required = true, .dialback_enough = true};
+	p->local = (struct stream_local){.served = true, .offer_tls = true, .tls_required = true};
 	p->config = (struct stream_out_config){.attempt_tls = true,
 		.tls_required = true,
 		.may_external = true,
 		.may_dialback = true};
+}
+
+/* "+ title" plays the lines of preludes.txt under that title. */
+static void play_file_part(struct play *p, const char *title)
+{
+	FILE *f = fopen(SCENARIO_DIR "/preludes.txt", "r");
+	assert_non_null(f);
+	char line[4096];
+	bool inside = false, found = false;
+	while (fgets(line, sizeof line, f)) {
+		line[strcspn(line, "\n")] = '\0';
+		if (line[0] == '*')
+			inside = line[1] && strcmp(line + 2, title) == 0;
+		else if (inside)
+			play_line(p, line);
+		found |= inside;
+	}
+	fclose(f);
+	if (!found)
+		complain(p, "prelude", "one of preludes.txt", title);
 }
 
 /* A file holds several scenarios, each begun by "* title". */
@@ -451,7 +487,7 @@ static void play_all(bool split)
 	unsigned played = 0;
 	for (struct dirent *d; (d = readdir(dir));) {
 		char path[512];
-		if (!strstr(d->d_name, ".txt"))
+		if (!strstr(d->d_name, ".txt") || strcmp(d->d_name, "preludes.txt") == 0)
 			continue;
 		snprintf(path, sizeof path, "%s/%s", SCENARIO_DIR, d->d_name);
 		played += play_file(path, split);
