@@ -179,12 +179,14 @@ void stream_out_header(
 		negotiate(s, false, a); /* ST-4: no features will come */
 }
 
-static bool wants_tls(const struct stream_out *s, bool offered)
+static bool wants_tls(const struct stream_out *s, const struct element *starttls)
 {
 	if (s->secured || s->config.backend)
 		return false;
-	/* RFC 7590 3.1: also when it is not advertised, where policy wants TLS. */
-	return s->config.tls_required || (offered && s->config.attempt_tls);
+	/* RFC 7590 3.1: also when it is not advertised, where policy wants TLS; RFC 6120 5.3.1: and
+	 * where the peer does, which would take nothing else. */
+	return s->config.tls_required ||
+	       (starttls && (s->config.attempt_tls || element_child(starttls, NS_TLS, "required")));
 }
 
 /* 0 when it is missing or no plain number; what is too large to matter is cut. */
@@ -223,7 +225,7 @@ static void on_features(struct stream_out *s, const struct element *el, struct a
 	}
 	note_limits(s, el);
 	s->offers_dialback = element_child(el, NS_DB_FEATURE, "dialback") != NULL;
-	if (wants_tls(s, element_child(el, NS_TLS, "starttls") != NULL)) {
+	if (wants_tls(s, element_child(el, NS_TLS, "starttls"))) {
 		(void)buf_append_str(&a->out, "<starttls xmlns='" NS_TLS "'/>");
 		s->state = SOUT_PROCEED;
 		return;
