@@ -128,7 +128,9 @@ static inline void rig_header(struct rig *r, const char *from, const char *to, c
 static inline bool rig_element(struct rig *r, const char *text)
 {
 	struct slice header = SLICE_LIT(RIG_HEADER), rest = slice_str(text);
-	struct scan *scan = scan_new(&scan_limits_proven);
+	struct scan_limits wide = scan_limits_proven;
+	wide.max_element_bytes = 4 << 20;
+	struct scan *scan = scan_new(&wide);
 	struct err wrong;
 	struct element *el = NULL;
 	if (scan_next(scan, &header) == SCAN_HEADER && scan_next(scan, &rest) == SCAN_ELEMENT)
