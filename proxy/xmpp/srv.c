@@ -1,5 +1,13 @@
 #include "xmpp/srv.h"
 
+void srv_add(struct srv_set *set, struct srv_record record)
+{
+	if (set->count == SRV_MAX)
+		set->dropped++;
+	else
+		set->records[set->count++] = record;
+}
+
 static void drop_at(struct srv_set *set, size_t i)
 {
 	for (; i + 1 < set->count; i++)
