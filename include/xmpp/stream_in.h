@@ -25,9 +25,11 @@ struct stream_local {
 	bool served, gone; /* the header's `to` (egress: `from`) */
 	bool tls_required; /* the floor is at least secure */
 	bool offer_tls;
-	bool sni_conflict;  /* the TLS server name is another tenant's (SNI-4) */
-	bool from_ours;     /* a stranger claims one of our domains (M-4, ADR-8) */
-	struct err refusal; /* egress: why this caller may not speak for `from` */
+	bool sni_conflict;     /* the TLS server name is another tenant's (SNI-4) */
+	bool from_ours;        /* a stranger claims one of our domains (M-4, ADR-8) */
+	size_t max_bytes;      /* of a stanza, told the peer (XEP-0478); 0: not told */
+	unsigned idle_seconds; /* after which we close, told the peer; 0: not told */
+	struct err refusal;    /* egress: why this caller may not speak for `from` */
 };
 
 struct stream_in {

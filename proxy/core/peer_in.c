@@ -455,7 +455,9 @@ static void run_actions(struct peer_in *p, struct actions *a)
 
 static struct stream_local look_up(struct peer_in *p, const struct stream_header *h)
 {
-	struct stream_local local = {.offer_tls = true};
+	struct stream_local local = {.offer_tls = true,
+		.max_bytes = p->worker->gate->stanza_bytes,
+		.idle_seconds = p->worker->gate->idle_seconds};
 	struct tenant *t =
 		domain_is_set(&h->to) ? registry_find(p->worker->registry, &h->to) : NULL;
 	if (!t)

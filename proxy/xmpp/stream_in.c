@@ -87,12 +87,27 @@ void stream_in_ignore(struct stream_in *s, enum err_code why, struct actions *a)
 		stream_in_fail_code(s, ERR_LIMIT, a);
 }
 
+/* LIM-2: our own limits, not a backend's word passed on. */
+static void send_limits(const struct stream_local *local, struct actions *a)
+{
+	put(a, "<limits xmlns='" NS_LIMITS "'>");
+	if (local->max_bytes)
+		(void)buf_printf(&a->out, "<max-bytes>%zu</max-bytes>", local->max_bytes);
+	if (local->idle_seconds)
+		(void)buf_printf(&a->out, "<idle-seconds>%u</idle-seconds>", local->idle_seconds);
+	put(a, "</limits>");
+}
+
 static void send_features(struct stream_in *s, const char *inside, struct actions *a)
 {
 	if (s->pre_xmpp1)
 		return; /* ST-4: no features for a peer before 1.0 */
 	put(a, "<stream:features>");
 	put(a, inside);
+	/* RFC 6120 5.3.1: where TLS is required, nothing else is advertised before it. */
+	bool tls_first = s->state == SIN_PLAIN && s->local.tls_required;
+	if (!tls_first && (s->local.max_bytes || s->local.idle_seconds))
+		send_limits(&s->local, a);
 	put(a, "</stream:features>");
 }
 
@@ -134,7 +149,6 @@ static struct err check_header(const struct stream_in *s, const struct stream_he
 static void open_plain(struct stream_in *s, struct actions *a)
 {
 	s->state = SIN_PLAIN;
-	/* RFC 6120 5.3.1: when required, nothing else is advertised. */
 	if (s->local.tls_required)
 		send_features(s, FEATURE_TLS_REQUIRED, a);
 	else

@@ -447,11 +447,34 @@ static void every_place_of_an_initiator_meets_every_element(void **state)
 	}
 }
 
+/* DB-1, ST-10: what is dropped is counted, and there is an end to it. */
+static void a_thousand_ignored_elements_are_enough(void **state)
+{
+	(void)state;
+	static const char *const dropped[] = {DB("result type='valid'/>"), "<x xmlns='urn:x'/>"};
+	for (int i = 0; i < 4; i++) {
+		struct rig r;
+		if (i % 2)
+			go_out(&r, O_OPEN);
+		else
+			go_in(&r, I_OPEN);
+		for (int n = 0; n < 1000; n++) {
+			assert_true(rig_element(&r, dropped[i / 2]));
+			assert_true(rig_did(&r, ACT_IGNORED));
+			assert_false(rig_did(&r, ACT_CLOSE));
+		}
+		assert_true(rig_element(&r, dropped[i / 2]));
+		assert_int_equal(rig_why(&r, ACT_CLOSE), ERR_LIMIT);
+		rig_fini(&r);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_place_of_a_receiver_meets_every_element),
 		cmocka_unit_test(every_place_of_an_initiator_meets_every_element),
+		cmocka_unit_test(a_thousand_ignored_elements_are_enough),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

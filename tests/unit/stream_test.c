@@ -156,6 +156,10 @@ static void configure_word(struct play *p, char *word)
 		(void)domain_parse(slice_str(value), &c->remote);
 	else if (strcmp(word, "lang") == 0)
 		snprintf(c->lang, sizeof c->lang, "%s", value);
+	else if (strcmp(word, "max-bytes") == 0)
+		p->local.max_bytes = strtoul(value, NULL, 10);
+	else if (strcmp(word, "idle-seconds") == 0)
+		p->local.idle_seconds = (unsigned)strtoul(value, NULL, 10);
 	else if (strcmp(word, "refusal") == 0)
 		p->local.refusal = err_make(code_of(p, value));
 	else if (strcmp(word, "verify") == 0)
