@@ -149,11 +149,14 @@ static struct err check_header(const struct stream_in *s, const struct stream_he
 static void open_plain(struct stream_in *s, struct actions *a)
 {
 	s->state = SIN_PLAIN;
-	if (s->local.tls_required)
+	if (s->local.tls_required && !s->local.offer_tls)
+		stream_in_fail_code(s, ERR_TLS_CREDENTIAL, a); /* the tenant has nothing to show */
+	else if (s->local.tls_required)
 		send_features(s, FEATURE_TLS_REQUIRED, a);
+	else if (s->local.offer_tls)
+		send_features(s, FEATURE_TLS FEATURE_DIALBACK, a);
 	else
-		send_features(
-			s, s->local.offer_tls ? FEATURE_TLS FEATURE_DIALBACK : FEATURE_DIALBACK, a);
+		send_features(s, FEATURE_DIALBACK, a);
 }
 
 static void open_secured(struct stream_in *s, struct actions *a)
