@@ -233,6 +233,14 @@ static void a_stanza_goes_only_with_its_own_proven_pair(void **state)
 		{"<message from='a@y.example' to='b@y.example'/>", ERR_INVALID_FROM, NULL, NULL},
 		{"<message from='a@x.example.y.example' to='b@y.example'/>", ERR_INVALID_FROM, NULL,
 			NULL},
+		/* a slash or an at sign that is only seen once its reference is read */
+		{"<message from='z.example&#47;@x.example' to='b@y.example'/>", ERR_INVALID_FROM,
+			NULL, NULL},
+		{"<message from='z.example&#x2F;x@x.example/r' to='b@y.example'/>",
+			ERR_INVALID_FROM, NULL, NULL},
+		{"<message from='a@x.example' to='z.example&#47;@y.example'/>", ERR_PAIR_TO, NULL,
+			NULL},
+		{"<message from='a&#64;x.example' to='b@y.example'/>", ERR_OK, NULL, NULL},
 		/* asked for and not proven: pending, failed */
 		{"<message from='a@pending.example' to='b@y.example'/>", ERR_INVALID_FROM, NULL,
 			NULL},
