@@ -317,14 +317,10 @@ static void take_records(struct srv_set *set, const struct resolve_answer *a, bo
 		return;
 	for (size_t i = 0; i < a->srv_count; i++) {
 		const struct resolve_srv *r = &a->srv[i];
-		if (set->count == SRV_MAX) {
-			set->dropped++;
-			continue;
-		}
-		struct srv_record *out = &set->records[set->count++];
-		*out = (struct srv_record){r->priority, r->weight, r->port, direct, r->target};
+		struct srv_record record = {r->priority, r->weight, r->port, direct, r->target};
 		if (r->no_service)
-			out->target = (struct domain){0};
+			record.target = (struct domain){0};
+		srv_add(set, record);
 	}
 }
 

@@ -624,7 +624,8 @@ void egress_accept(struct worker *w, int fd)
 	worker_new_id(id);
 	memcpy(g->session, id, SESSION_ID_LEN);
 	session_link_in(&w->egresses, &g->node);
-	stream_in_init(&g->stream, true, false, &w->gate->host_name);
+	worker_new_id(id);
+	stream_in_init(&g->stream, true, false, &w->gate->host_name, id);
 	struct err e = link_open(&g->link, w, fd, &scan_limits_stranger, &link_events, g);
 	timer_start(w->timers, &g->deadline, HEADER_MS, on_late, g);
 	if (err_is(e))

@@ -522,14 +522,15 @@ static void run_actions(struct peer_in *p, struct actions *a)
 
 static struct stream_local look_up(struct peer_in *p, const struct stream_header *h)
 {
-	struct stream_local local = {.offer_tls = true};
+	struct stream_local local = {.offer_tls = true,
+		.max_bytes = p->worker->gate->stanza_bytes,
+		.idle_seconds = p->worker->gate->idle_seconds};
 	struct tenant *t =
 		domain_is_set(&h->to) ? registry_find(p->worker->registry, &h->to) : NULL;
 	if (!t)
 		return local;
 	local.served = true;
 	local.tls_required = t->floor_in >= LEVEL_SECURE;
-	local.dialback_enough = t->floor_in <= LEVEL_SECURE;
 	local.offer_tls = t->certificate && (local.tls_required || p->worker->gate->attempt_starttls);
 	local.sni_conflict = p->link.tls && p->sni_tenant != t;
 	tenant_hold(t);
@@ -608,12 +609,8 @@ static void on_end(void *owner)
 static void on_tls_up(void *owner)
 {
 	struct peer_in *p = owner;
-	struct actions a;
 	end_pairs(p); /* TLS-2: nothing learnt in clear survives */
-	actions_init(&a);
-	stream_in_tls_up(&p->stream, &a);
-	run_actions(p, &a);
-	actions_fini(&a);
+	stream_in_tls_up(&p->stream);
 }
 
 static bool is_xml_fault(enum err_code code)
@@ -655,7 +652,8 @@ void peer_in_accept(struct worker *w, int fd)
 	worker_new_id(id);
 	memcpy(p->session, id, SESSION_ID_LEN);
 	session_link_in(&w->peers_in, &p->node);
-	stream_in_init(&p->stream, false, false, &w->gate->host_name);
+	worker_new_id(id);
+	stream_in_init(&p->stream, false, false, &w->gate->host_name, id);
 	p->tls = (struct tls_params){
 		.role = TLS_SERVER, .alpn = "xmpp-server", .choose = choose, .choose_arg = p};
 	struct err e = link_open(&p->link, w, fd, &scan_limits_stranger, &link_events, p);
