@@ -72,8 +72,15 @@ $(B)/unit-net/%: $(B)/obj/tests/unit-net/%.o $(B)/libgate.a $(B)/libpure.a
 	@echo "  LINK  $@"
 	@$(CC) $(LDFLAGS) -o $@ $< $(B)/libgate.a $(B)/libpure.a $(LIBS) -lcmocka
 
-units: $(UNITS) $(WIRED)
-	@for t in $^; do echo "== $$t"; $$t || exit 1; done
+# Certificates, right and wrong, with the verdict that each must get.
+CERTS := $(B)/certs/cases.tsv
+$(CERTS): $(wildcard tests/lab/certs/*.py)
+	@echo "  CERTS $(@D)"
+	@$(PYTHON) -B tests/lab/certs/make_corpus.py $(@D)
+$(B)/obj/tests/unit/cert_%.o $(B)/obj/tests/unit-net/cert_%.o: CPPFLAGS += -DCERTS_DIR='"$(B)/certs"'
+
+units: $(UNITS) $(WIRED) $(CERTS)
+	@for t in $(UNITS) $(WIRED); do echo "== $$t"; $$t || exit 1; done
 
 $(MBEDTLS)/lib/libmbedtls.a: packaging/deps/mbedtls.sh packaging/deps/fedgate_mbedtls_config.h
 	packaging/deps/mbedtls.sh $(DEPS)
