@@ -3,6 +3,9 @@
 #include <string.h>
 
 #define SRV_PREFIX "_xmpp-server."
+#define MORE       "..."
+
+enum { SHOWN_MAX = 80 }; /* bytes of one name in a log line */
 
 static bool is_hostname_ascii(struct slice s)
 {
@@ -80,18 +83,30 @@ bool identity_matches(const struct cert_facts *facts, const struct domain *domai
 	return false;
 }
 
+/* What may be shown of a name: no localpart (they are personal), no more than a part. */
+static struct slice shown_of(struct slice v)
+{
+	for (size_t at = slice_find(v, '@'); at < v.len; at = slice_find(v, '@'))
+		v = slice_sub(v, at + 1, v.len);
+	return slice_sub(v, 0, SHOWN_MAX);
+}
+
 void identity_describe(const struct cert_facts *facts, char *out, size_t size)
 {
 	size_t n = 0;
 	*out = '\0';
 	for (size_t i = 0; i < facts->name_count; i++) {
-		struct slice v = facts->names[i].value;
-		if (n + v.len + 2 >= size)
-			break;
-		if (n)
+		struct slice v = shown_of(facts->names[i].value);
+		bool fits = n + 1 + v.len + sizeof MORE <= size;
+		if (!fits)
+			v = slice_str(n + sizeof MORE < size ? MORE : "");
+		if (n && v.len)
 			out[n++] = ',';
 		for (size_t k = 0; k < v.len; k++)
-			out[n++] = v.ptr[k] > ' ' && v.ptr[k] < 0x7f ? v.ptr[k] : '?';
+			out[n++] = v.ptr[k] > ' ' && v.ptr[k] < 0x7f && v.ptr[k] != ',' ? v.ptr[k]
+											: '?';
 		out[n] = '\0';
+		if (!fits)
+			break;
 	}
 }
