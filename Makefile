@@ -66,6 +66,7 @@ $(B)/unit/%: $(B)/obj/tests/unit/%.o $(B)/libpure.a
 	@$(CC) $(LDFLAGS) -o $@ $< $(B)/libpure.a $(PURE_LIBS) -lcmocka $(UNIT_LIBS)
 
 $(B)/unit/scan_diff_test: UNIT_LIBS := -lexpat
+$(B)/unit/buf_test: UNIT_LIBS := -Wl,--wrap=mem_free
 
 $(B)/unit-net/%: $(B)/obj/tests/unit-net/%.o $(B)/libgate.a $(B)/libpure.a
 	@mkdir -p $(@D)
