@@ -120,6 +120,8 @@ static void a_wildcard_is_the_whole_left_most_label_and_stands_for_one(void **st
 		DNS("*" SHIRE, "hobbit." SHIRE, false),
 		DNS("*hire.example", SHIRE, false),
 		DNS("h*." SHIRE, "hobbit." SHIRE, false),
+		DNS("h*" SHIRE, "hobbit." SHIRE, false),
+		DNS("*x" SHIRE, "hobbit." SHIRE, false),
 		DNS("*t." SHIRE, "hobbit." SHIRE, false),
 		DNS("**." SHIRE, "hobbit." SHIRE, false),
 		DNS("*.*." SHIRE, "a.b." SHIRE, false),
@@ -173,6 +175,8 @@ static void an_xmpp_address_counts_when_it_is_a_bare_domain(void **state)
 		XMPP(KVA, "müller.example", true),
 		XMPP("gandalf@" SHIRE, SHIRE, false),
 		XMPP("@" SHIRE, SHIRE, false),
+		XMPP("gandalf@müller.example", "müller.example", false),
+		XMPP("müller.example/bag-end", "müller.example", false),
 		XMPP(SHIRE "/bag-end", SHIRE, false),
 		XMPP(SHIRE "/", SHIRE, false),
 		XMPP("*." SHIRE, "hobbit." SHIRE, false),
@@ -255,6 +259,9 @@ static void nothing_matches_no_names_and_no_domain(void **state)
 	assert_false(identity_matches(&facts, &none, true, NULL));
 	assert_false(identity_dns_matches(SLICE_LIT(""), &none));
 	assert_false(identity_dns_matches(SLICE_LIT("."), &none));
+	facts = (struct cert_facts){
+		.name_count = 1, .names = {{CERT_NAME_SRV, SLICE_LIT("_xmpp-server.")}}};
+	assert_false(identity_matches(&facts, &none, true, NULL));
 	assert_true(err_is(domain_parse(SLICE_LIT("192.0.2.1"), &none)));
 	assert_true(err_is(domain_parse(SLICE_LIT("[2001:db8::1]"), &none)));
 }

@@ -50,6 +50,8 @@ def name_constraints():
     one("srv-permitted", service, permitted=mine)
     one("srv-permitted-other", service, no, permitted=theirs)
     one("srv-permitted-other-not-critical", service, no, permitted=theirs, critical=False)
+    one("srv-permitted-only-below", service, no, permitted=[dns("." + SHIRE)])
+    one("srv-excluded-only-below", service, excluded=[dns("." + SHIRE)])
     one("srv-excluded", service, no, excluded=mine)
     one("srv-excluded-trailing-dot", [srv("_xmpp-server." + SHIRE + ".")], no, excluded=mine)
     address = [xmpp(SHIRE)]
