@@ -79,6 +79,7 @@ SCAN_TESTS := $(filter $(B)/unit/scan_% $(B)/unit/repair_%,$(UNITS))
 $(SCAN_TESTS): $(B)/libtest.a
 $(SCAN_TESTS): UNIT_LIBS = $(B)/libtest.a $(B)/libpure.a -lexpat $(PURE_LIBS)
 $(patsubst $(B)/unit/%,$(B)/obj/tests/unit/%.o,$(SCAN_TESTS)): CPPFLAGS += -Itests/lib
+$(B)/unit/buf_test: UNIT_LIBS := -Wl,--wrap=mem_free
 
 $(B)/libwired.a: $(call obj,$(WIRED_LIB_SRC))
 	@rm -f $@
@@ -90,8 +91,15 @@ $(B)/unit-net/%: $(B)/obj/tests/unit-net/%.o $(B)/libwired.a $(B)/libgate.a $(B)
 	@echo "  LINK  $@"
 	@$(CC) $(LDFLAGS) -o $@ $< $(B)/libwired.a $(B)/libgate.a $(B)/libpure.a $(LIBS) -lcmocka -lssl -lcrypto
 
-units: $(UNITS) $(WIRED)
-	@for t in $^; do echo "== $$t"; $$t || exit 1; done
+# Certificates, right and wrong, with the verdict that each must get.
+CERTS := $(B)/certs/cases.tsv
+$(CERTS): $(wildcard tests/lab/certs/*.py)
+	@echo "  CERTS $(@D)"
+	@$(PYTHON) -B tests/lab/certs/make_corpus.py $(@D)
+$(B)/obj/tests/unit/cert_%.o $(B)/obj/tests/unit-net/cert_%.o: CPPFLAGS += -DCERTS_DIR='"$(B)/certs"'
+
+units: $(UNITS) $(WIRED) $(CERTS)
+	@for t in $(UNITS) $(WIRED); do echo "== $$t"; $$t || exit 1; done
 
 # Fuzzing: clang, libFuzzer, sanitizers; all objects of its own in build/fuzz.
 #   make fuzz      fuzzes every target, FUZZ_SECONDS in all; non-zero on a finding

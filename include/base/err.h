@@ -100,6 +100,8 @@ enum blame {
 	X(ERR_CERT_CHAIN, "FG-C09", PEER, "not-authorized",                                        \
 		"the certificate chain is too long or broken")                                     \
 	X(ERR_CERT_PARSE, "FG-C10", PEER, "not-authorized", "the certificate cannot be read")      \
+	X(ERR_CERT_UNSUPPORTED, "FG-C12", PEER, "not-authorized",                                  \
+		"the certificate needs an algorithm or an extension that is not supported here")   \
 	X(ERR_CERT_RENEW, "FG-C11", PEER, "reset", "the certificate that proved this stream expired") \
 	/* dns and reaching */                                                                     \
 	X(ERR_DNS_NONE, "FG-D01", PEER, "remote-connection-failed", "the domain does not exist in DNS") \
