@@ -378,18 +378,19 @@ class Firewall(unittest.TestCase):
             self.assertEqual(self.net.dial(uid, "tcp", W4, 5269)[0], "open", uid)
             self.assertEqual(self.net.dial(uid, "tcp", B4, 5269)[0], "open", uid)
 
-    def test_6_a_connection_from_before_it_says_nothing_more(self):
+    def test_6_a_connection_from_before_it_says_nothing_more_and_is_reset(self):
         holder = self.net.start(BACKEND, *as_user(self.uid, *play("hold", W4, 443)),
                                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.assertEqual(holder.stdout.readline(), "open\n")
         load_firewall(self.net, "prosody", self.uid)
         before = self.net.world_packets()
-        holder.stdin.write("after\n")
-        holder.stdin.flush()
-        wait_for("the firewall", lambda: self.net.counter(
-            BACKEND, "fedgate_prosody", "past_gate") > 0)
-        time.sleep(0.3)
+        for word in ("after\n", "again\n"):  # the second finds the connection gone
+            holder.stdin.write(word)
+            holder.stdin.flush()
+            time.sleep(0.3)
         self.assertEqual(self.net.world_packets(), before)
+        holder.stdin.close()
+        self.assertIn(holder.stdout.read(), ("BrokenPipeError\n", "ConnectionResetError\n"))
 
     def test_7_loading_it_again_replaces_it(self):
         for _ in range(2):
