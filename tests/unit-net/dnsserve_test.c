@@ -359,6 +359,27 @@ static void two_whole_questions_are_a_format_error(void **state)
 	drop(&r);
 }
 
+static void a_query_with_an_answer_or_authority_in_it_is_a_format_error(void **state)
+{
+	(void)state;
+	for (int counter = 7; counter <= 9; counter += 2) { /* low bytes of ANCOUNT, NSCOUNT */
+		struct query q = ask("egress.fedgate.example", A, IN);
+		q.bytes[counter] = 1;
+		put16(&q, 0xc00c);
+		put16(&q, A);
+		put16(&q, IN);
+		for (int i = 0; i < 2; i++)
+			put16(&q, 0);
+		put16(&q, 4);
+		for (int i = 0; i < 2; i++)
+			put16(&q, 0x7f00);
+		struct reply r = get(q);
+		assert_int_equal(r.result, DNSSERVE_ANSWER);
+		assert_int_equal(ldns_pkt_get_rcode(r.pkt), FORMERR);
+		drop(&r);
+	}
+}
+
 static void a_name_that_points_at_itself_ends(void **state)
 {
 	(void)state;
@@ -682,6 +703,8 @@ int main(void)
 		cmocka_unit_test_setup(what_is_never_answered_is_refused, set_up),
 		cmocka_unit_test_setup(what_is_no_query_is_dropped_or_named, set_up),
 		cmocka_unit_test_setup(two_whole_questions_are_a_format_error, set_up),
+		cmocka_unit_test_setup(
+			a_query_with_an_answer_or_authority_in_it_is_a_format_error, set_up),
 		cmocka_unit_test_setup(a_name_that_points_at_itself_ends, set_up),
 		cmocka_unit_test_setup(the_question_comes_back_in_its_own_letters, set_up),
 		cmocka_unit_test_setup(what_does_not_fit_is_cut_and_says_so, set_up),

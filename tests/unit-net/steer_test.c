@@ -566,15 +566,79 @@ static void other_names_are_looked_up_where_configured(void **state)
 		assert_int_equal(rcode(&reply), rows[i].rcode);
 		close(fd);
 	}
-	/* Who goes away while the answer is looked up is missed by nobody. */
-	struct message q = ask("slow.hosting.example", A);
-	int fd = dial_from("127.0.0.1", &r);
-	send_query(fd, &q);
-	close(fd);
-	struct message reply = udp(&r, ask("egress.fedgate.example", A));
-	assert_int_equal(rcode(&reply), NOERROR);
 	stop(&r);
 	stop(&upstream);
+}
+
+/* A resolver under the test's control: gets the question for `name`, whatever else is asked. */
+static struct message get_question(int fd, const char *name, struct sockaddr_in *from)
+{
+	struct message want = ask(name, A), got;
+	do {
+		socklen_t len = sizeof *from;
+		assert_int_equal(readable(fd, SOON_MS), 1);
+		ssize_t n =
+			recvfrom(fd, got.bytes, sizeof got.bytes, 0, (struct sockaddr *)from, &len);
+		assert_true(n > 12);
+		got.len = (size_t)n;
+	} while (got.len < want.len || memcmp(got.bytes + 12, want.bytes + 12, want.len - 12) != 0);
+	got.len = want.len; /* without what EDNS added */
+	got.bytes[11] = 0;
+	return got;
+}
+
+static void give_answer(int fd, struct message m, const struct sockaddr_in *to, unsigned last)
+{
+	static const unsigned char record[] = {0xc0, 12, 0, A, 0, 1, 0, 0, 0, 9, 0, 4, 192, 0, 2};
+	m.bytes[2] |= 0x80;
+	m.bytes[3] = 0x80;
+	m.bytes[7] = 1;
+	memcpy(m.bytes + m.len, record, sizeof record);
+	m.len += sizeof record;
+	m.bytes[m.len++] = (unsigned char)last;
+	assert_int_equal(sendto(fd, m.bytes, m.len, 0, (const struct sockaddr *)to, sizeof *to),
+		(ssize_t)m.len);
+}
+
+/* Rule 4 of the code on libuv: an answer carries a ticket, and who has gone is not told. */
+static void an_answer_for_a_connection_that_is_gone_reaches_nobody_else(void **state)
+{
+	(void)state;
+	char config[200];
+	struct sockaddr_in self, first_from, second_from;
+	socklen_t len = sizeof self;
+	int resolver = bound(SOCK_DGRAM, "127.0.0.1", 0), fds[STEER_CONNECTIONS_MAX];
+	assert_int_equal(getsockname(resolver, (struct sockaddr *)&self, &len), 0);
+	snprintf(config, sizeof config,
+		"[dns]\nforward = 127.0.0.1@%u\n[egress]\ndns_resolve = yes\n",
+		ntohs(self.sin_port));
+	struct responder r = start(config);
+	int gone = dial_from("127.0.0.1", &r);
+	struct message q = ask("first.hosting.example", A), reply;
+	send_query(gone, &q);
+	struct message first = get_question(resolver, "first.hosting.example", &first_from);
+	q = ask("egress.fedgate.example", A);
+	for (int i = 0; i < STEER_CONNECTIONS_MAX; i++) { /* they displace it */
+		fds[i] = dial_from("127.0.0.1", &r);
+		send_query(fds[i], &q);
+		reply = read_reply(fds[i]);
+		assert_int_equal(rcode(&reply), NOERROR);
+	}
+	assert_true(is_closed_within(gone, SOON_MS));
+	q = ask("second.hosting.example", A);
+	send_query(fds[0], &q);
+	struct message second = get_question(resolver, "second.hosting.example", &second_from);
+	give_answer(resolver, first, &first_from, 1);
+	assert_int_equal(readable(fds[0], SILENCE_MS), 0);
+	give_answer(resolver, second, &second_from, 2);
+	reply = read_reply(fds[0]);
+	assert_int_equal(answer_count(&reply), 1);
+	assert_int_equal(reply.bytes[reply.len - 1], 2);
+	for (int i = 0; i < STEER_CONNECTIONS_MAX; i++)
+		close(fds[i]);
+	close(gone);
+	close(resolver);
+	stop(&r);
 }
 
 static void the_egress_name_stands_for_addresses_that_can_be_dialled(void **state)
@@ -638,6 +702,7 @@ int main(void)
 		cmocka_unit_test(a_reload_brings_new_names_and_new_sources),
 		cmocka_unit_test(it_ends_when_told_to_and_when_its_parent_is_gone),
 		cmocka_unit_test(other_names_are_looked_up_where_configured),
+		cmocka_unit_test(an_answer_for_a_connection_that_is_gone_reaches_nobody_else),
 		cmocka_unit_test(the_egress_name_stands_for_addresses_that_can_be_dialled),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
