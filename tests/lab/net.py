@@ -229,7 +229,8 @@ class Host:
     def command(self, argv, user=None, resolv=None, hosts=None, binds=(), root=None):
         """The words that run argv here: as `user`, with these name servers ("A B") and lines
         of /etc/hosts, with `binds` (file, what it covers), optionally with another root."""
-        words = ["nsenter", f"--net={NETNS / self.namespace}", "unshare", "--mount", "/bin/sh", "-c"]
+        words = ["nsenter", f"--net={NETNS / self.namespace}",
+                 "unshare", "--mount", "/bin/sh", "-c"]
         if root:
             words += [CHROOT, "sh", str(root), str(self.net.dir)]
         else:
