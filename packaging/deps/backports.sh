@@ -32,7 +32,7 @@ mirror=${mirror:-http://deb.debian.org/debian/}
 mkdir -p "$(dirname "$dest")"
 root=$(mktemp -d "$dest.XXXXXX")
 chmod 755 "$root"
-trap 'rm -rf "$root"' EXIT
+trap 'rm -rf --one-file-system "$root"' EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
@@ -58,7 +58,7 @@ quietly in_root apt-get -q update
 quietly in_root apt-get -q -y --no-install-recommends -t "$suite-backports" install $packages
 rm -rf "$root"/var/cache/apt/archives/*.deb "$root"/var/lib/apt/lists/*
 echo "$stamp" >"$root/.stamp"
-rm -rf "$dest"
+rm -rf --one-file-system "$dest"
 mv "$root" "$dest"
 # shellcheck disable=SC2016 # a format of dpkg's
 say "ready: $(chroot "$dest" dpkg-query -W -f '${Package} ${Version}  ' prosody ejabberd)"

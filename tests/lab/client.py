@@ -32,6 +32,8 @@ class Client:
         self.stanzas, self.closed = [], None
         self._arrived = threading.Condition()
         self._ids = itertools.count(1)
+        self._parser = self._root = None
+        self._depth = 0
         self._sock = host.connect((server, port), seconds)
         if tls:
             context = ssl._create_unverified_context()  # pylint: disable=protected-access

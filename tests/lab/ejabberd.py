@@ -19,7 +19,7 @@ DIRECT_LISTENER = """\
     tls: true
     max_stanza_size: 524288
     backlog: 128"""
-TLS_1_2 = 's2s_protocol_options:\n  - "no_sslv3"\n  - "no_tlsv1"\n  - "no_tlsv1_1"\n  - "no_tlsv1_3"'
+TLS_1_2 = 's2s_protocol_options: [ "no_sslv3", "no_tlsv1", "no_tlsv1_1", "no_tlsv1_3" ]'
 # What a backend behind the gate needs ...
 CHANGES = {
     "    starttls_required: true\n": "    starttls: false\n",

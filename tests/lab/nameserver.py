@@ -93,8 +93,8 @@ class NameServer:
         return f"{zone.rstrip('.') or 'root'}.zone"
 
     def _zone_of(self, name):
-        return max((zone for zone in self.zones if zone == "." or ("." + name).endswith("." + zone)),
-                   key=len)
+        return max((zone for zone in self.zones
+                    if zone == "." or ("." + name).endswith("." + zone)), key=len)
 
     # Records
 

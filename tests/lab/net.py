@@ -11,6 +11,7 @@ start time; what a killed owner left is swept away when the next Net is made.
 """
 
 import ctypes
+import itertools
 import os
 import pathlib
 import shutil
@@ -35,6 +36,7 @@ CHROOT = ('set -e; root=$1; dir=$2; shift 2; mount -t proc proc "$root/proc"; '
           'mkdir -p "$root$dir"; '
           'mount --bind "$dir" "$root$dir"; while [ "$1" != -- ]; do '
           'mount --bind "$1" "$root$2"; shift 2; done; shift; exec chroot "$root" "$@"')
+_numbers = itertools.count(1)
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -87,15 +89,18 @@ def _kill_all(namespaces, number):
 
 
 def _remove(tag):
-    """Ends every process in the namespaces of one Net and removes them."""
+    """Ends every process in the namespaces of one Net and removes them; returns what stayed."""
     mine = [path.name for path in NETNS.glob(f"{tag}.*")]
     for _ in range(100):
         _kill_all(mine, signal.SIGKILL)
         if not any(_ip("netns", "pids", name, check=False).split() for name in mine):
+            for name in mine:
+                _ip("netns", "del", name, check=False)
+            mine = [name for name in mine if (NETNS / name).exists()]
+        if not mine:
             break
         time.sleep(0.02)
-    for name in mine:
-        _ip("netns", "del", name, check=False)
+    return mine
 
 
 def sweep(also_kept=False):
@@ -224,7 +229,8 @@ class Host:
     def command(self, argv, user=None, resolv=None, hosts=None, binds=(), root=None):
         """The words that run argv here: as `user`, with these name servers ("A B") and lines
         of /etc/hosts, with `binds` (file, what it covers), optionally with another root."""
-        words = ["nsenter", f"--net={NETNS / self.namespace}", "unshare", "--mount", "/bin/sh", "-c"]
+        words = ["nsenter", f"--net={NETNS / self.namespace}",
+                 "unshare", "--mount", "/bin/sh", "-c"]
         if root:
             words += [CHROOT, "sh", str(root), str(self.net.dir)]
         else:
@@ -332,7 +338,8 @@ class Net:
     def __init__(self, label):
         _check_rights()
         sweep()
-        self.tag = f"{PREFIX}.{label.replace('.', '-')}.{os.getpid()}.{_start_time(os.getpid())}"
+        label, owner = f"{label.replace('.', '-')}-{next(_numbers)}", os.getpid()
+        self.tag = f"{PREFIX}.{label}.{owner}.{_start_time(owner)}"
         self.hosts, self.processes = {}, []
         self.dir = HOME / self.tag
         self.dir.mkdir(mode=0o755)
@@ -364,10 +371,12 @@ class Net:
 
     def close(self):
         """Ends everything at once (who wants a clean stop has asked for it) and leaves nothing."""
-        _remove(self.tag)
+        left = _remove(self.tag)
         for process in self.processes:
             process.popen.wait(5)
         shutil.rmtree(self.dir, ignore_errors=True)
+        if left:
+            raise LabError(f"namespaces that cannot be removed: {' '.join(left)}")
 
     def __enter__(self):
         return self

@@ -10,6 +10,7 @@ announced (SRV) for STARTTLS alone, the second for direct TLS alone.
 """
 
 import concurrent.futures
+import os
 
 from lab.ca import CA
 from lab.client import Client
@@ -44,10 +45,12 @@ class Scene:
     def __init__(self, label, binary, workers=2, backends=(BACKENDS,), peers=None, stock=True,
                  root=None, policy=None):
         """`peers`: which keys of PEERS, all by default. `root`: another Debian for the
-        backends. `policy`: keys of each tenant's [policy]."""
+        backends (packaging/deps/backports.sh), by default what LAB_BACKENDS_ROOT names.
+        `policy`: keys of each tenant's [policy]."""
         self.net = Net(label)
         try:
-            self._build(binary, workers, backends, PEERS if peers is None else peers, stock, root,
+            self._build(binary, workers, backends, PEERS if peers is None else peers, stock,
+                        root or os.environ.get("LAB_BACKENDS_ROOT"),
                         policy or {"inbound": "verified", "outbound": "verified"})
         except BaseException:
             self.net.close()

@@ -74,7 +74,7 @@ class Hosts(unittest.TestCase):
         self.assertFalse(pathlib.Path(f"/proc/{pid}/root").exists())
 
     def test_two_labs_live_side_by_side(self):
-        with net.Net("self") as lab, net.Net("self2") as second:
+        with net.Net("self") as lab, net.Net("self") as second:
             with lab.host("one", "10.99.0.3").listen(("10.99.0.3", 53)), \
                     second.host("one", "10.99.0.3").listen(("10.99.0.3", 53)):
                 pass
