@@ -37,7 +37,7 @@ int cert_parse(mbedtls_x509_crt *crt, struct slice der)
 
 bool cert_extension(const mbedtls_x509_crt *crt, struct slice oid, struct slice *value)
 {
-	unsigned char *p = crt->v3_ext.p, *end = p + crt->v3_ext.len;
+	unsigned char *p = crt->v3_ext.p, *end = p ? p + crt->v3_ext.len : NULL;
 	size_t len;
 	if (!p || mbedtls_asn1_get_tag(&p, end, &len, MBEDTLS_ASN1_CONSTRUCTED | MBEDTLS_ASN1_SEQUENCE))
 		return false;
