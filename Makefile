@@ -1,15 +1,26 @@
 # fedgate: one Makefile, not recursive. `make help` lists what a person types.
 #
-#   make demo      installs what is missing, builds, shows the main job on real servers
-#   make test      installs what is missing, builds, passes every test
+#   make               builds build/fedgate
+#   make demo          installs what is missing, builds, shows the main job on real servers;
+#                      KEEP=1 leaves everything running
+#   make test          installs what is missing, builds, runs every test (ONLY=step: that step)
+#   make test-all      the same, with every compiler, sanitizer and backend version
+#   make test-backports  the tests with real servers, against those of bookworm-backports
+#   make deps          installs, with apt, what building needs
+#   make install       PREFIX, DESTDIR: binary, systemd unit, user, example configuration
+#   make uninstall     takes the same away, but for configuration and secrets
+#   make format        puts every C file into the one shape
+#   make clean         removes what was built, but for build/deps; distclean: that too
 
 B	 ?= build
-DEPS	 := $(B)/deps
+DEPS	 ?= build/deps
 ifeq ($(origin CC),default)
 CC	 := gcc
 endif
 SAN	 ?=
 PREFIX	 ?= /usr/local
+DESTDIR	 ?=
+CONFDIR	 := /etc/fedgate
 PYTHON	 := /usr/bin/python3
 
 MBEDTLS	 := $(DEPS)/mbedtls
@@ -36,7 +47,8 @@ obj	  = $(patsubst %.c,$(B)/obj/%.o,$(1))
 UNITS	 := $(patsubst tests/unit/%.c,$(B)/unit/%,$(UNIT_SRC))
 WIRED	 := $(patsubst tests/unit-net/%.c,$(B)/unit-net/%,$(WIRED_SRC))
 
-.PHONY: all help clean units
+.PHONY: all help deps demo test test-all test-backports tests-built units format check-format install \
+	uninstall clean distclean
 all: $(B)/fedgate
 
 help:
@@ -72,13 +84,65 @@ $(B)/unit-net/%: $(B)/obj/tests/unit-net/%.o $(B)/libgate.a $(B)/libpure.a
 	@echo "  LINK  $@"
 	@$(CC) $(LDFLAGS) -o $@ $< $(B)/libgate.a $(B)/libpure.a $(LIBS) -lcmocka
 
+# Everything that the unit tests need; tests/run.py runs them.
+tests-built: all $(UNITS) $(WIRED)
+
 units: $(UNITS) $(WIRED)
 	@for t in $^; do echo "== $$t"; $$t || exit 1; done
 
 $(MBEDTLS)/lib/libmbedtls.a: packaging/deps/mbedtls.sh packaging/deps/fedgate_mbedtls_config.h
 	packaging/deps/mbedtls.sh $(DEPS)
 
+# ---- what a person types ----
+
+# Nothing may be taken for granted here: on a fresh machine not even pkg-config and python3 are
+# there. So the packages come first, then a second make.
+deps:
+	@packaging/deps/packages.sh build
+
+demo:
+	@packaging/deps/packages.sh build lab
+	@$(MAKE) --no-print-directory -j2 all
+	@$(PYTHON) -B tests/lab/demo.py
+
+test:
+	@packaging/deps/packages.sh build test lab
+	@$(PYTHON) -B tests/run.py $(if $(ONLY),--only $(ONLY))
+
+test-all:
+	@packaging/deps/packages.sh build test lab backports
+	@$(PYTHON) -B tests/run.py --all
+
+test-backports:
+	@packaging/deps/packages.sh build test lab backports
+	@$(PYTHON) -B tests/run.py --only gcc,backports
+
+C_FILES	  = $(shell find proxy tenants include tests -name '*.[ch]')
+format:
+	clang-format-14 -i $(C_FILES)
+
+check-format:
+	@clang-format-14 --dry-run -Werror $(C_FILES)
+
+install: all
+	install -D -m 755 $(B)/fedgate $(DESTDIR)$(PREFIX)/bin/fedgate
+	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
+	sed 's,/usr/local/bin/,$(PREFIX)/bin/,' packaging/systemd/fedgate.service \
+		>$(DESTDIR)$(PREFIX)/lib/systemd/system/fedgate.service
+	install -D -m 644 packaging/systemd/sysusers.conf \
+		$(DESTDIR)$(PREFIX)/lib/sysusers.d/fedgate.conf
+	packaging/install.sh "$(DESTDIR)" "$(CONFDIR)"
+
+uninstall:
+	rm -f $(DESTDIR)$(PREFIX)/bin/fedgate $(DESTDIR)$(PREFIX)/lib/sysusers.d/fedgate.conf \
+		$(DESTDIR)$(PREFIX)/lib/systemd/system/fedgate.service
+	packaging/install.sh --remove "$(DESTDIR)" "$(CONFDIR)"
+
 clean:
-	find $(B) -mindepth 1 -maxdepth 1 ! -name deps -exec rm -rf {} +
+	[ ! -d $(B) ] || find $(B) -mindepth 1 -maxdepth 1 ! -name deps -exec rm -rf {} +
+	rm -rf build-*
+
+distclean: clean
+	rm -rf build
 
 -include $(patsubst %.o,%.d,$(call obj,$(PURE_SRC) $(GATE_SRC) $(MAIN_SRC) $(UNIT_SRC) $(WIRED_SRC)))
