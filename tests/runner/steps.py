@@ -97,6 +97,8 @@ def unittest_file(step, report, path):
     status = run(argv, log, step.limit_s, step.env)
     lines = results.read_text(encoding="utf-8").splitlines() if results.exists() else []
     tests = [json.loads(line) for line in lines]
+    finished = bool(tests) and tests[-1] == {"outcome": "end"}
+    tests = [test for test in tests if "test" in test]
     for test in tests:
         if test["outcome"] == "ok":
             report.ok(test["test"])
@@ -106,6 +108,8 @@ def unittest_file(step, report, path):
             report.bad(f"{name}::{test['test']}", log)
     if not tests:
         report.bad(f"{name}: holds no test", log)
+    elif not finished:
+        report.bad(f"{name}: ended with status {status} before all its tests had run", log)
     elif status != 0 and all(test["outcome"] != "bad" for test in tests):
         report.bad(f"{name}: ended with status {status}", log)
 

@@ -1,4 +1,4 @@
-"""Runs one file of Python unittests and writes the outcome of every test as JSON lines.
+"""Runs one file of Python unittests and writes the outcome of every test as JSON lines, then `end`.
 
     python3 -m tests.runner.unittest_child FILE RESULTS
 """
@@ -60,6 +60,7 @@ def main():
         suite = unittest.defaultTestLoader.loadTestsFromModule(module)
         runner = unittest.TextTestRunner(verbosity=2, resultclass=Result)
         done = runner.run(suite)
+        print(json.dumps({"outcome": "end"}), file=out)
     return 0 if done.wasSuccessful() else 1
 
 
