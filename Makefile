@@ -1,15 +1,26 @@
 # fedgate: one Makefile, not recursive. `make help` lists what a person types.
 #
-#   make demo      installs what is missing, builds, shows the main job on real servers
-#   make test      installs what is missing, builds, passes every test
+#   make               builds build/fedgate
+#   make demo          installs what is missing, builds, shows the main job on real servers;
+#                      KEEP=1 leaves everything running
+#   make test          installs what is missing, builds, runs every test (ONLY=step: that step)
+#   make test-all      the same, with every compiler, sanitizer and backend version
+#   make test-backports  the tests with real servers, against those of bookworm-backports
+#   make deps          installs, with apt, what building needs
+#   make install       PREFIX, DESTDIR: binary, systemd unit, user, example configuration
+#   make uninstall     takes the same away, but for configuration and secrets
+#   make format        puts every C file into the one shape
+#   make clean         removes what was built, but for build/deps; distclean: that too
 
 B	 ?= build
-DEPS	 := $(B)/deps
+DEPS	 ?= build/deps
 ifeq ($(origin CC),default)
 CC	 := gcc
 endif
 SAN	 ?=
 PREFIX	 ?= /usr/local
+DESTDIR	 ?=
+CONFDIR	 := /etc/fedgate
 PYTHON	 := /usr/bin/python3
 
 MBEDTLS	 := $(DEPS)/mbedtls
@@ -38,7 +49,8 @@ obj	  = $(patsubst %.c,$(B)/obj/%.o,$(1))
 UNITS	 := $(patsubst tests/unit/%.c,$(B)/unit/%,$(UNIT_SRC))
 WIRED	 := $(patsubst tests/unit-net/%.c,$(B)/unit-net/%,$(WIRED_SRC))
 
-.PHONY: all help clean units fuzz fuzz-long
+.PHONY: all help deps demo demo-down test test-all test-backports tests-built units fuzz fuzz-long \
+	format check-format install uninstall clean distclean
 .SECONDARY:
 all: $(B)/fedgate
 
@@ -98,6 +110,9 @@ $(CERTS): $(wildcard tests/lab/certs/*.py)
 	@$(PYTHON) -B tests/lab/certs/make_corpus.py $(@D)
 $(B)/obj/tests/unit/cert_%.o $(B)/obj/tests/unit-net/cert_%.o: CPPFLAGS += -DCERTS_DIR='"$(B)/certs"'
 
+# Everything that the unit tests need; tests/run.py runs them.
+tests-built: all $(UNITS) $(WIRED) $(CERTS)
+
 units: $(UNITS) $(WIRED) $(CERTS)
 	@for t in $(UNITS) $(WIRED); do echo "== $$t"; $$t || exit 1; done
 
@@ -108,7 +123,7 @@ FUZZ_SECONDS ?= 60
 RUNS	 ?= 10000000
 FUZZ_SAN := -fsanitize=address,undefined -fno-sanitize-recover=all
 FUZZERS	 := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/*_fuzz.c))
-FUZZ_OBJ := $(patsubst %.c,$(B)/fuzz/obj/%.o,$(wildcard proxy/base/*.c proxy/xmpp/*.c) $(LIB_SRC))
+FUZZ_OBJ := $(patsubst %.c,$(B)/fuzz/obj/%.o,$(PURE_SRC) $(LIB_SRC))
 FUZZ_RUN  = -max_len=4096 -timeout=10 -rss_limit_mb=1024 -dict=tests/fuzz/xml.dict \
 	    -artifact_prefix=$(B)/fuzz/ -print_final_stats=1
 
@@ -142,8 +157,60 @@ $(MBEDTLS)/lib/libmbedtls.a: packaging/deps/mbedtls.sh packaging/deps/fedgate_mb
 		packaging/deps/mbedtls-pss.patch
 	packaging/deps/mbedtls.sh $(DEPS)
 
+# ---- what a person types ----
+
+# Nothing may be taken for granted here: on a fresh machine not even pkg-config and python3 are
+# there. So the packages come first, then a second make.
+deps:
+	@packaging/deps/packages.sh build
+
+demo:
+	@packaging/deps/packages.sh build lab
+	@$(MAKE) --no-print-directory -j2 all
+	@PYTHONPATH=tests $(PYTHON) -B -m lab.demo $(B)/fedgate
+
+demo-down:
+	@PYTHONPATH=tests $(PYTHON) -B -m lab.net down
+
+test:
+	@packaging/deps/packages.sh build test lab
+	@$(PYTHON) -B tests/run.py $(if $(ONLY),--only $(ONLY))
+
+test-all:
+	@packaging/deps/packages.sh build test lab backports
+	@$(PYTHON) -B tests/run.py --all
+
+test-backports:
+	@packaging/deps/packages.sh build test lab backports
+	@$(PYTHON) -B tests/run.py --only gcc,backports
+
+C_FILES	  = $(shell find proxy tenants include tests -name '*.[ch]')
+format:
+	clang-format-14 -i $(C_FILES)
+
+check-format:
+	@clang-format-14 --dry-run -Werror $(C_FILES)
+
+install: all
+	install -D -m 755 $(B)/fedgate $(DESTDIR)$(PREFIX)/bin/fedgate
+	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
+	sed 's,/usr/local/bin/,$(PREFIX)/bin/,' packaging/systemd/fedgate.service \
+		>$(DESTDIR)$(PREFIX)/lib/systemd/system/fedgate.service
+	install -D -m 644 packaging/systemd/sysusers.conf \
+		$(DESTDIR)$(PREFIX)/lib/sysusers.d/fedgate.conf
+	packaging/install.sh "$(DESTDIR)" "$(CONFDIR)"
+
+uninstall:
+	rm -f $(DESTDIR)$(PREFIX)/bin/fedgate $(DESTDIR)$(PREFIX)/lib/sysusers.d/fedgate.conf \
+		$(DESTDIR)$(PREFIX)/lib/systemd/system/fedgate.service
+	packaging/install.sh --remove "$(DESTDIR)" "$(CONFDIR)"
+
 clean:
-	find $(B) -mindepth 1 -maxdepth 1 ! -name deps -exec rm -rf {} +
+	[ ! -d $(B) ] || find $(B) -mindepth 1 -maxdepth 1 ! -name deps -exec rm -rf {} +
+	rm -rf build-*
+
+distclean: clean
+	rm -rf build
 
 -include $(patsubst %.o,%.d,$(call obj,$(PURE_SRC) $(GATE_SRC) $(MAIN_SRC) $(UNIT_SRC) $(WIRED_SRC) \
 	$(WIRED_LIB_SRC) $(LIB_SRC)))

@@ -261,8 +261,8 @@ static bool parse_names(struct slice text, char **out, char *why)
 	for (struct slice w = value_next_word(&text); w.len && ok; w = value_next_word(&text)) {
 		ok = no_comma(w, why) && check_name(w, why);
 		if (buf_len(&all))
-			e = buf_append_str(&all, " ");
-		e = buf_append(&all, w);
+			(void)buf_append_str(&all, " ");
+		(void)buf_append(&all, w);
 	}
 	if (ok) {
 		mem_free(*out);

@@ -29,7 +29,7 @@ fi
 say() { echo "mbedtls: $*"; }
 die() { echo "mbedtls: $*" >&2; exit 1; }
 for tool in apt-get dpkg-source patch ar "${CC:-gcc}"; do
-	command -v "$tool" >/dev/null || die "$tool is missing: run packaging/deps/packages.sh build"
+	command -v "$tool" >/dev/null || die "$tool is missing: run 'make deps' first"
 done
 [ -f "$keyring" ] || die "$keyring is missing (package debian-archive-keyring)"
 

@@ -51,7 +51,7 @@ static void grow(struct buf *b, size_t want)
 	while (cap < want)
 		cap *= 2;
 	char *data = mem_alloc(cap);
-	if (buf_len(b))
+	if (b->data)
 		memcpy(data, b->data + b->start, buf_len(b));
 	if (b->secret)
 		mem_wipe(b->data, b->cap);

@@ -55,7 +55,7 @@ struct err cert_parse(mbedtls_x509_crt *crt, struct slice der, bool copy)
 
 bool cert_extension(const mbedtls_x509_crt *crt, struct slice oid, struct slice *value)
 {
-	unsigned char *p = crt->v3_ext.p, *end = p + crt->v3_ext.len;
+	unsigned char *p = crt->v3_ext.p, *end = p ? p + crt->v3_ext.len : NULL;
 	size_t len;
 	if (!p || mbedtls_asn1_get_tag(
 			  &p, end, &len, MBEDTLS_ASN1_CONSTRUCTED | MBEDTLS_ASN1_SEQUENCE))

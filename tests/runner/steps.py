@@ -1,0 +1,169 @@
+"""The steps of the test run: a table, and the few ways to run one."""
+
+import dataclasses
+import glob
+import json
+import os
+import re
+import shutil
+import sys
+import typing
+
+from .run_process import run
+
+SAN = "-fsanitize=address,undefined -fno-sanitize-recover=all"
+JOBS = "-j2"
+SUDO = shutil.which("sudo")
+SANITIZER_ENV = {
+    "ASAN_OPTIONS": "abort_on_error=1:detect_stack_use_after_return=1:strict_string_checks=1",
+    "UBSAN_OPTIONS": "print_stacktrace=1",
+}
+
+
+@dataclasses.dataclass
+class Step:
+    """One row: what it is called, what it shows, and how it runs."""
+
+    name: str
+    sentence: str
+    run: typing.Callable
+    args: tuple = ()
+    limit_s: int = 600  # for each process of the step
+    needs: tuple = ()  # steps whose failure makes this one pointless
+    env: dict = dataclasses.field(default_factory=dict)
+    root: bool = False
+    only_in_all: bool = False
+
+
+def command(step, report):
+    """One process, one test."""
+    log = report.log(step.name)
+    if run(list(step.args), log, step.limit_s, step.env) == 0:
+        report.ok(step.name)
+    else:
+        report.bad(step.name, log)
+
+
+def build(step, report):
+    """make tests-built with further variables: the directory, the compiler, sanitizers."""
+    log = report.log(step.name)
+    argv = ["make", JOBS, "--no-print-directory", *step.args, "tests-built"]
+    if run(argv, log, step.limit_s) == 0:
+        report.ok(step.name)
+    else:
+        report.bad(step.name, log)
+
+
+CMOCKA_LINE = re.compile(r"^\[ +(OK|FAILED|SKIPPED) +\] (\w+)", re.MULTILINE)
+
+
+def cmocka(step, report):
+    """Every unit test binary below a directory."""
+    for binary in sorted(glob.glob(f"{step.args[0]}/*_test")):
+        cmocka_binary(step, report, binary)
+
+
+def cmocka_binary(step, report, binary):
+    name = os.path.basename(binary)
+    log = report.log(name)
+    status = run([binary], log, step.limit_s, step.env)
+    # cmocka names a failed test a second time in its closing list.
+    outcome = {}
+    for word, test in CMOCKA_LINE.findall(log.read_text(encoding="utf-8", errors="replace")):
+        outcome[test] = word
+    for test, word in outcome.items():
+        if word == "OK":
+            report.ok(test)
+        else:
+            report.bad(f"{name}::{test}", log)
+    if status != 0 and "FAILED" not in outcome.values():
+        report.bad(f"{name}: ended with status {status}", log)
+    elif not outcome:
+        report.bad(f"{name}: holds no test", log)
+
+
+def unittests(step, report):
+    """Every file of Python unittests that the pattern names, each in a process of its own."""
+    for path in sorted(glob.glob(step.args[0])):
+        unittest_file(step, report, path)
+
+
+def unittest_file(step, report, path):
+    name = os.path.basename(path).removesuffix(".py")
+    log, results = report.log(name), report.directory / f"{step.name}-{name}.results"
+    argv = [sys.executable, "-B", "-m", "tests.runner.unittest_child", path, str(results)]
+    if step.root and os.geteuid() != 0:
+        argv = ["sudo", *[f"{k}={v}" for k, v in step.env.items()], *argv]
+    status = run(argv, log, step.limit_s, step.env)
+    lines = results.read_text(encoding="utf-8").splitlines() if results.exists() else []
+    tests = [json.loads(line) for line in lines]
+    finished = bool(tests) and tests[-1] == {"outcome": "end"}
+    tests = [test for test in tests if "test" in test]
+    for test in tests:
+        if test["outcome"] == "ok":
+            report.ok(test["test"])
+        elif test["outcome"] == "skip":
+            report.skip(f"{name}::{test['test']}", test["why"])
+        else:
+            report.bad(f"{name}::{test['test']}", log)
+    if not tests:
+        report.bad(f"{name}: holds no test", log)
+    elif not finished:
+        report.bad(f"{name}: ended with status {status} before all its tests had run", log)
+    elif status != 0 and all(test["outcome"] != "bad" for test in tests):
+        report.bad(f"{name}: ended with status {status}", log)
+
+
+WIRE = "tests/wire/*_test.py"
+ASAN_GATE = {"FEDGATE": "build-asan/fedgate", **SANITIZER_ENV}
+
+_ALL = [
+    Step("gcc", "gcc builds everything, warnings are errors", build, ("CC=gcc",)),
+    Step("clang", "clang builds everything, warnings are errors", build,
+         ("CC=clang", "B=build-clang")),
+    Step("unit", "the pure layers, linked without any socket library", cmocka, ("build/unit",),
+         needs=("gcc",)),
+    Step("unit-net", "the layers with sockets", cmocka, ("build/unit-net",), needs=("gcc",)),
+    Step("asan", "gcc builds everything with ASan and UBSan", build,
+         ("CC=gcc", "B=build-asan", f"SAN={SAN}")),
+    Step("asan-unit", "the pure layers under ASan and UBSan", cmocka, ("build-asan/unit",),
+         needs=("asan",), env=SANITIZER_ENV),
+    Step("asan-unit-net", "the layers with sockets under ASan and UBSan", cmocka,
+         ("build-asan/unit-net",), needs=("asan",), env=SANITIZER_ENV),
+    Step("layers", "every #include is allowed by the table of proxy/README.md", command,
+         ("tests/layers.sh",)),
+    Step("format", "every C file is as clang-format 14 would write it", command,
+         ("make", "--no-print-directory", "check-format")),
+    Step("style", "banned functions, markers, sizes", command, ("tests/style.py",)),
+    Step("lint", "cppcheck and clang-tidy on a chosen set", command, ("tests/lint.sh",)),
+    Step("rules", "every rule has its test, or the reason why not", command,
+         ("tests/rules.py",)),
+    Step("generated", "what is generated from the tables is up to date", command,
+         ("tests/generated.sh",), needs=("gcc",)),
+    Step("house", "the runner, the installation, the unit, the documents", unittests,
+         ("tests/house/*_test.py",), needs=("gcc",)),
+    Step("fuzz", "the fuzzers, a minute in all", command,
+         ("make", JOBS, "--no-print-directory", "fuzz", "FUZZ_SECONDS=60"), limit_s=900),
+    Step("wire", "the whole binary among real servers", unittests, (WIRE,), limit_s=1800,
+         needs=("gcc",), root=True),
+    Step("asan-wire", "the same once under ASan and UBSan", unittests,
+         ("tests/wire/smoke_test.py",), limit_s=1800, needs=("asan",), env=ASAN_GATE, root=True),
+    Step("clang-unit", "the pure layers, built by clang", cmocka, ("build-clang/unit",),
+         needs=("clang",), only_in_all=True),
+    Step("clang-asan", "clang builds everything with ASan and UBSan", build,
+         ("CC=clang", "B=build-clang-asan", f"SAN={SAN}"), only_in_all=True),
+    Step("clang-asan-unit", "the pure layers, built by clang with sanitizers", cmocka,
+         ("build-clang-asan/unit",), needs=("clang-asan",), env=SANITIZER_ENV, only_in_all=True),
+    Step("asan-wire-all", "all of the wire tests under ASan and UBSan", unittests, (WIRE,),
+         limit_s=3600, needs=("asan",), env=ASAN_GATE, root=True, only_in_all=True),
+    Step("backports", "the wire tests with the backends of bookworm-backports", unittests, (WIRE,),
+         limit_s=3600, needs=("gcc",), env={"BACKENDS": "backports"}, root=True,
+         only_in_all=True),
+]
+
+# A step whose files are not in the tree yet is left out; one that finds nothing in them fails.
+_NEEDS = {"unit-net": "tests/unit-net", "asan-unit-net": "tests/unit-net", "wire": "tests/wire",
+          "fuzz": "tests/fuzz", "asan-wire": "tests/wire", "asan-wire-all": "tests/wire",
+          "backports": "tests/wire", "generated": "tenants/reference.md", "house": "tests/house"}
+_HERE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+STEPS = [s for s in _ALL if os.path.exists(os.path.join(_HERE, _NEEDS.get(s.name, ".")))]
