@@ -23,11 +23,10 @@ fi
 [ "$(id -u)" = 0 ] || die "needs root, to make a root of its own"
 command -v debootstrap >/dev/null || die "debootstrap is missing: run packaging/deps/packages.sh backports"
 
-# The mirror this machine already uses for Debian, else Debian's own name for "the nearest one".
+# The mirror this machine already uses for Debian, else the one debootstrap knows.
 # shellcheck disable=SC2016 # a format of apt's
 mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 2>/dev/null |
 	grep -E '/debian/?$' | sort -u | head -n 1 || true)
-mirror=${mirror:-http://deb.debian.org/debian/}
 
 mkdir -p "$(dirname "$dest")"
 root=$(mktemp -d "$dest.XXXXXX")
@@ -44,7 +43,8 @@ quietly() {
 in_root() { chroot "$root" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin DEBIAN_FRONTEND=noninteractive "$@"; }
 
 say "making a root of Debian $suite (about a minute)"
-quietly debootstrap --variant=minbase --keyring="$keyring" "$suite" "$root" "$mirror"
+quietly debootstrap --variant=minbase --keyring="$keyring" "$suite" "$root" ${mirror:+"$mirror"}
+mirror=$(sed -n "s/^deb \([^ ]*\) $suite .*/\1/p" "$root/etc/apt/sources.list" | head -n 1)
 echo "deb [signed-by=$keyring] $mirror $suite-backports main" >"$root/etc/apt/sources.list.d/backports.list"
 printf '#!/bin/sh\nexit 101\n' >"$root/usr/sbin/policy-rc.d"
 chmod 755 "$root/usr/sbin/policy-rc.d"
