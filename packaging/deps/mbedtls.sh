@@ -33,22 +33,22 @@ for tool in apt-get dpkg-source patch ar "${CC:-gcc}"; do
 done
 [ -f "$keyring" ] || die "$keyring is missing (package debian-archive-keyring)"
 
-# The mirrors this machine already uses for Debian, else Debian's own name for "the nearest one".
+# The mirrors that this machine already uses for Debian.
 mirror_of() {
 	apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 2>/dev/null |
 		grep -E "/$1/?\$" | sort -u | head -n 1 || true
 }
 main=$(mirror_of debian)
 security=$(mirror_of debian-security)
-main=${main:-http://deb.debian.org/debian/}
-security=${security:-http://deb.debian.org/debian-security/}
+[ -n "$main" ] || die "apt knows no mirror of Debian here: see to its sources, then 'apt-get update'"
+[ -n "$security" ] || say "warning: apt knows no mirror of debian-security: updates will be missed"
 
 work=$(mktemp -d "$dest/mbedtls.XXXXXX")
 trap 'rm -rf "$work"' EXIT INT TERM
 mkdir -p "$work/apt/lists/partial" "$work/apt/cache/archives/partial" "$work/src"
 cat >"$work/apt/sources.list" <<EOF
 deb-src [signed-by=$keyring] $main $suite main
-deb-src [signed-by=$keyring] $security $suite-security main
+${security:+deb-src [signed-by=$keyring] $security $suite-security main}
 EOF
 apt_here() {
 	apt-get -q -o Dir::State="$work/apt" -o Dir::Cache="$work/apt/cache" \

@@ -269,7 +269,7 @@ static void log_inside(struct pair_out *po, enum level sender)
 		log_c("dir", "inside"), log_s("from", slice_of(po->pair->from_text, po->pair->from_len)),
 		log_s("to", slice_of(po->pair->to_text, po->pair->to_len)),
 		log_c("proof", sender == LEVEL_TRUSTED ? "certificate" : "delegation"),
-		log_c("level", level_name(sender)), log_end());
+		log_c("trust", level_name(sender)), log_end());
 }
 
 static void on_sender_looked(void *arg, enum delegation_state points)

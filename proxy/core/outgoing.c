@@ -103,7 +103,7 @@ static void log_up(struct outgoing *o)
 		log_s("from", domain_unicode(&o->config.local, local)),
 		log_s("to", domain_unicode(&o->config.remote, remote)),
 		log_c("proof", pair_proof_name(o->stream.proof)),
-		log_c("level", peer ? level_name(level_of(o)) : NULL), log_c("tls", tls.version),
+		log_c("trust", peer ? level_name(level_of(o)) : NULL), log_c("tls", tls.version),
 		log_c("suite", tls.suite),
 		log_c("start", !o->link.tls ? "plain" : o->direct_tls ? "direct" : "starttls"),
 		log_n("ms", (int64_t)(worker_now_ms(o->worker) - o->began_ms)), log_end());

@@ -84,7 +84,7 @@ static void log_pair(struct peer_in *p, const struct pair *pair)
 		log_c("dir", "in"), log_s("from", slice_of(pair->from_text, pair->from_len)),
 		log_s("to", slice_of(pair->to_text, pair->to_len)),
 		log_c("proof", pair_proof_name(pair->proof)),
-		log_c("level", level_name(level_of_proof(pair->proof, p->link.tls != NULL))),
+		log_c("trust", level_name(level_of_proof(pair->proof, p->link.tls != NULL))),
 		log_c("tls", tls.version), log_c("suite", tls.suite),
 		log_c("start", !p->link.tls ? "plain" : p->direct_tls ? "direct" : "starttls"),
 		log_c("certificate",

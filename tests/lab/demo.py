@@ -60,7 +60,7 @@ class Demo:
             leg = {"in": "W-IN", "out": "W-OUT", "inside": "INSIDE"}[direction]
             up = self.scene.gate.wait_event("stream-up", 5, leg=leg,
                                             **{"from": sender, "to": receiver})
-            row.update(proof=up["proof"], level=up["level"], start=up.get("start", "inside"),
+            row.update(proof=up["proof"], trust=up["trust"], start=up.get("start", "inside"),
                        tls=up.get("tls", "-"))
         except LabError as error:
             self.failed += 1
@@ -89,7 +89,7 @@ class Demo:
     def print_row(row):
         if row["outcome"] == "delivered":
             say(f"{row['from']:>18} -> {row['to']:18} {row['direction']:7} {row['start']:9}"
-                f"{row['tls']:8} {row['proof']:12} {row['level']:8} {row['ms']:5} ms")
+                f"{row['tls']:8} {row['proof']:12} {row['trust']:8} {row['ms']:5} ms")
         else:
             say(f"{row['from']:>18} -> {row['to']:18} {row['direction']:7} "
                 f"{row['outcome'].upper()}: {row.get('reason', '')} {row['why']}")

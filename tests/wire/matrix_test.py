@@ -51,7 +51,7 @@ class Matrix(unittest.TestCase):
     def check_up(self, leg, from_, to, auth, start):
         up = self.gate.wait_event("stream-up", leg=leg, **{"from": from_, "to": to})
         proof, level = (("external", "trusted") if auth == "external" else ("dialback", "secure"))
-        self.assertEqual((up["proof"], up["level"], up["start"]), (proof, level, start), up)
+        self.assertEqual((up["proof"], up["trust"], up["start"]), (proof, level, start), up)
         self.assertEqual(up["tls"], "TLSv1.3")
 
     def test_1_every_peer_reaches_every_tenant_and_back(self):
@@ -76,7 +76,7 @@ class Matrix(unittest.TestCase):
                 self.say(sender, receiver, f"inside {sender} {receiver}")
                 up = self.gate.wait_event("stream-up", leg="INSIDE",
                                           **{"from": sender, "to": receiver})
-                self.assertEqual((up["proof"], up["level"]), ("certificate", "trusted"))
+                self.assertEqual((up["proof"], up["trust"]), ("certificate", "trusted"))
                 self.assertFalse(self.gate.events("stream-up", leg="W-IN", **{
                     "from": sender, "to": receiver}))
 
