@@ -119,11 +119,15 @@ static void caught(struct catch *c, char *text)
 /* Words separated by blanks; "@" is the configuration's path. */
 static int run(const struct place *p, const char *words)
 {
-	char copy[CONFIG_MAX], *save = NULL, *argv[16];
+	char copy[CONFIG_MAX], *argv[16];
 	int argc = 0;
 	snprintf(copy, sizeof copy, "backend-config %s", words);
-	for (char *w = strtok_r(copy, " ", &save); w; w = strtok_r(NULL, " ", &save))
+	for (char *w = copy, *end; *w; w = end + strspn(end, " ")) {
+		end = w + strcspn(w, " ");
+		if (*end)
+			*end++ = '\0';
 		argv[argc++] = strcmp(w, "@") == 0 ? (char *)p->config : w;
+	}
 	argv[argc] = NULL;
 	fflush(stdout);
 	struct catch o = catch_fd(STDOUT_FILENO), e = catch_fd(STDERR_FILENO);

@@ -496,16 +496,16 @@ class StockServer(unittest.TestCase):
         self.assertEqual(len(self.headers(self.gate)), streams)
         tried = self.net.counter(BACKEND, "fedgate_" + self.kind, "past_gate")
 
-        # Without the firewall: what it was there for.
-        drop_firewall(self.net, self.kind)
-        self.send_to("three.mordor.example")
         if self.falls_back:
             self.assertGreater(tried, 0)
-            wait_for("the server to dial past the gate", lambda: any(
-                "three.mordor.example" in h for h in self.headers(self.world)))
-        else:
-            time.sleep(self.patience)
-            self.assertEqual(self.headers(self.world), [])
+            self.dials_past_the_gate("three.mordor.example")
+
+    def dials_past_the_gate(self, domain):
+        """Without the firewall, so that the tests above prove something."""
+        drop_firewall(self.net, self.kind)
+        self.send_to(domain)
+        wait_for("the server to dial past the gate", lambda: any(
+            domain in h for h in self.headers(self.world)))
 
 
 class Ejabberd(StockServer):
@@ -570,6 +570,29 @@ class Prosody(StockServer):
         self.net.start(BACKEND, *self.in_private(
             "prosodyctl", "shell", "xmpp", "ping", "shire.example", domain),
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+class ProsodyWithoutSteering(Prosody):
+    """The line that steers was forgotten: Prosody asks the system's resolver."""
+
+    @classmethod
+    def set_up_server(cls):
+        super().set_up_server()
+        path = os.path.join(cls.binds["/etc/prosody"], "fedgate.cfg.lua")
+        with open(path) as f:
+            lines, taken = re.subn(r"(?m)^unbound = .*\n", "", f.read())
+        assert taken == 1
+        with open(path, "w") as f:
+            f.write(lines)
+
+    def test_the_server_keeps_to_the_gate_also_when_the_steering_dies(self):
+        load_firewall(self.net, self.kind, user_id(self.kind))
+        before = self.net.world_packets()
+        self.send_to("one.mordor.example")
+        time.sleep(self.patience)
+        self.assertEqual(self.net.world_packets(), before)
+        self.assertGreater(self.net.counter(BACKEND, "fedgate_prosody", "past_gate"), 0)
+        self.dials_past_the_gate("two.mordor.example")
 
 
 if __name__ == "__main__":
