@@ -38,7 +38,7 @@
 		"Private networks peers may live in (labs, VPNs); empty means public only.")       \
 	X("egress", "listen", ADDRS, egress_listen, "127.0.0.1:5275", START,                       \
 		"Addresses and ports where backends dial out to; never reachable from outside.")   \
-	X("egress", "dns_listen", ADDRS, steer_listen, "127.0.0.1:5353", START,                    \
+	X("egress", "dns_listen", ADDRS, steer_listen, "127.0.0.1:5300", START,                    \
 		"Addresses and ports of the DNS responder for backends; empty turns it off.")      \
 	X("egress", "dns_allow", NETS, steer_allow, "127.0.0.0/8 ::1/128", LIVE,                   \
 		"Networks whose DNS queries are answered.")                                        \

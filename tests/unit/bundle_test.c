@@ -263,7 +263,6 @@ static void every_key_of_the_gate_sets_one_field(void **state)
 {
 	(void)state;
 	static const char *const odd[] = {[TYPE_COUNT] = "10000",
-		[TYPE_BOOL] = "no",
 		[TYPE_LOG_FORMAT] = "logfmt",
 		[TYPE_LOG_LEVEL] = "debug"};
 	struct faults f;
@@ -278,9 +277,12 @@ static void every_key_of_the_gate_sets_one_field(void **state)
 		bool scalar = row->type < sizeof odd / sizeof *odd && odd[row->type];
 		bool workers = strcmp(row->key, "workers") == 0;
 		bool seconds = strstr(row->key, "_seconds") != NULL;
+		bool off = row->type == TYPE_BOOL && strcmp(row->fallback, "no") == 0;
 		put(&text, row->section, row->key, false,
 			workers   ? "3"
 			: seconds ? "61"
+			: off     ? "yes"
+			: row->type == TYPE_BOOL ? "no"
 			: scalar  ? odd[row->type]
 				  : pools[row->type][0]);
 		struct gate *g = load_gate_text(buf_peek(&text), "x.ini", "/base", &f);
