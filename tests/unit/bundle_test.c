@@ -262,9 +262,8 @@ static void a_gate_is_read_as_it_was_written(void **state)
 static void every_key_of_the_gate_sets_one_field(void **state)
 {
 	(void)state;
-	static const char *const odd[] = {[TYPE_COUNT] = "10000",
-		[TYPE_LOG_FORMAT] = "logfmt",
-		[TYPE_LOG_LEVEL] = "debug"};
+	static const char *const odd[] = {
+		[TYPE_COUNT] = "10000", [TYPE_LOG_FORMAT] = "logfmt", [TYPE_LOG_LEVEL] = "debug"};
 	struct faults f;
 	faults_init(&f);
 	struct gate *plain = load_gate_text(SLICE_NONE, "x.ini", "/base", &f);
@@ -279,12 +278,12 @@ static void every_key_of_the_gate_sets_one_field(void **state)
 		bool seconds = strstr(row->key, "_seconds") != NULL;
 		bool off = row->type == TYPE_BOOL && strcmp(row->fallback, "no") == 0;
 		put(&text, row->section, row->key, false,
-			workers   ? "3"
-			: seconds ? "61"
-			: off     ? "yes"
+			workers                  ? "3"
+			: seconds                ? "61"
+			: off                    ? "yes"
 			: row->type == TYPE_BOOL ? "no"
-			: scalar  ? odd[row->type]
-				  : pools[row->type][0]);
+			: scalar                 ? odd[row->type]
+						 : pools[row->type][0]);
 		struct gate *g = load_gate_text(buf_peek(&text), "x.ini", "/base", &f);
 		assert_string_equal(buf_cstr(&f.text), "");
 		assert_int_equal(differing(&gate_config, plain, g, &which), 1);

@@ -182,17 +182,17 @@ static void a_changed_start_key_is_put_back_with_a_warning(void **state)
 	struct faults f;
 	struct gate *running = gate_of("[gate]\nworkers = 2\nlisten = 127.0.0.1:1\n", &f);
 	struct gate *fresh = gate_of("[gate]\nworkers = 3\nlisten = 127.0.0.1:1\n"
-				     "max_connections = 77\n[egress]\nnames = a.example=10.0.0.7\n",
+				     "max_connections = 77\n[egress]\nname = other.example\n",
 		&f);
 	assert_non_null(running);
 	assert_non_null(fresh);
 	gate_keep_started(fresh, running, "x.ini", &f);
 	assert_string_equal(buf_cstr(&f.text), "warning: x.ini: workers: has changed in [gate]; it "
 					       "takes effect at the next start\n"
-					       "warning: x.ini: names: has changed in [egress]; it "
+					       "warning: x.ini: name: has changed in [egress]; it "
 					       "takes effect at the next start\n");
 	assert_int_equal(fresh->workers, 2);
-	assert_null(fresh->steer_names);
+	assert_true(domain_eq(&fresh->egress_name, &running->egress_name));
 	assert_int_equal(fresh->max_connections, 77);
 	faults_fini(&f);
 	gate_free(running);
@@ -204,7 +204,7 @@ static void what_sockets_and_rights_hang_on_needs_a_start(void **state)
 	(void)state;
 	static const char *const start[] = {"gate listen", "gate workers", "gate user",
 		"gate tenants", "gate secret_file", "dns forward", "dns trust_anchor",
-		"egress listen", "egress dns_listen", "egress name", "egress names"};
+		"egress listen", "egress dns_listen", "egress name", "egress dns_resolve"};
 	size_t found = 0;
 	for (size_t i = 0; i < gate_config.count; i++) {
 		char name[64];
