@@ -62,7 +62,7 @@ void actions_note_error(struct actions *a, const struct element *error);
 
 /* What the caller found out about a domain's proof. */
 struct verdict {
-	enum { VERDICT_PROVEN, VERDICT_ASK, VERDICT_REFUSED } decision;
+	enum verdict_decision { VERDICT_PROVEN, VERDICT_ASK, VERDICT_REFUSED } decision;
 	enum pair_proof proof; /* PROVEN: by what */
 	struct err why;        /* REFUSED: the reason; else what kept a better proof away */
 };

@@ -187,7 +187,8 @@ void stream_in_verified(struct stream_in *s, struct pair *pair, enum db_outcome 
 void stream_in_key_checked(
 	struct stream_in *s, const struct db_query *q, enum db_outcome outcome, struct actions *a)
 {
-	if (s->state == SIN_CLOSED)
+	/* Who restarts the stream over its question does not get an answer on the next one. */
+	if (s->state == SIN_CLOSED || s->state == SIN_TLS || s->state == SIN_HEADER)
 		return;
 	struct slice id = slice_str(q->id);
 	if (outcome == DB_ERROR) /* XEP-0220 2.2.2: `to` is not ours; MUST NOT close */

@@ -6,7 +6,7 @@
  *	0x03 an answer arrives that nobody waits for
  *	0x04 the caller gives up
  * Whatever is sent: nobody is proven without a proof that was given here, nothing goes out in
- * clear that policy keeps for TLS, and what goes out is XML. */
+ * clear that is kept for TLS, nothing between a restart and its header, and all of it is XML. */
 #include <assert.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -27,7 +27,8 @@ struct put_off {
 struct dialogue {
 	struct rig r;
 	struct scan *scan;
-	bool is_open, tls_begun, key_sent, asked_key, peer_proven;
+	bool is_open, tls_begun, key_sent, peer_proven;
+	bool restarting;                      /* the next word of a receiver is a header's */
 	struct domain proven_from, proven_to; /* of the header whose certificate was found good */
 	const struct pair *proven[PROVEN_MAX];
 	size_t proven_count;
@@ -200,10 +201,11 @@ static void carry_out(struct dialogue *d, const struct act *act, const struct db
 	check_action(d, act);
 	switch (act->kind) {
 	case ACT_START_TLS:
-		d->tls_begun = true;
+		d->tls_begun = d->restarting = true;
 		break;
 	case ACT_RESTART:
 		scan_reset(d->scan);
+		d->restarting = !d->r.is_out; /* an initiator's header goes out at once */
 		break;
 	case ACT_CLOSE:
 		d->is_open = false;
@@ -224,7 +226,13 @@ static void after(struct dialogue *d)
 	size_t count = d->r.last.count;
 	assert(d->is_open || (!buf_len(&d->r.last.out) && !count));
 	if (tls_needed(d) && d->r.is_out)
-		assert(!rig_said(&d->r, "<db:") && !rig_said(&d->r, "<auth"));
+		assert(!rig_said(&d->r, "<db:"));
+	if (d->r.is_out && !d->r.out.secured)
+		assert(!rig_said(&d->r, "<auth")); /* EXT-1 */
+	if (d->restarting && buf_len(&d->r.last.out)) {
+		assert(slice_starts(buf_peek(&d->r.last.out), XML_DECLARATION));
+		d->restarting = false;
+	}
 	memcpy(list, d->r.last.list, sizeof list);
 	rig_note(&d->r);
 	actions_clear(&d->r.last);

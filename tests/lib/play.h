@@ -50,6 +50,8 @@ static void note_act(struct play *p, struct actions *a, const struct act *act)
 		note_pair(&p->acts, act->pair);
 	if (act->kind == ACT_PAIR_VALID)
 		(void)buf_printf(&p->acts, " %s", pair_proof_name(act->pair->proof));
+	if (act->kind == ACT_DIALBACK)
+		(void)buf_printf(&p->acts, " %s", p->out.id);
 	if (act->kind == ACT_READY)
 		(void)buf_printf(&p->acts, " %s", pair_proof_name(p->out.proof));
 	if (act->kind == ACT_CHECK_KEY)

@@ -157,7 +157,7 @@ static inline void rig_tls_up(struct rig *r)
 	rig_note(r);
 }
 
-static inline void rig_peer(struct rig *r, int decision)
+static inline void rig_peer(struct rig *r, enum verdict_decision decision)
 {
 	struct verdict v = {.decision = decision, .proof = PROOF_CERTIFICATE};
 	if (decision == VERDICT_REFUSED)
@@ -170,7 +170,7 @@ static inline void rig_peer(struct rig *r, int decision)
 	rig_note(r);
 }
 
-static inline void rig_pair(struct rig *r, int decision)
+static inline void rig_pair(struct rig *r, enum verdict_decision decision)
 {
 	struct verdict v = {.decision = decision, .proof = PROOF_CERTIFICATE};
 	actions_clear(&r->last);

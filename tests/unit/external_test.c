@@ -14,7 +14,7 @@
 
 struct certificate {
 	const char *what;
-	int decision; /* what assessing it says */
+	enum verdict_decision decision; /* what assessing it says */
 };
 
 static const struct certificate certificates[] = {
@@ -72,7 +72,7 @@ static const struct restart restarts[] = {
 
 #define COUNT(table) (sizeof(table) / sizeof *(table))
 
-static void go_judged(struct rig *r, int decision)
+static void go_judged(struct rig *r, enum verdict_decision decision)
 {
 	rig_in(r, false, false);
 	rig_header(r, "rohan.example", "shire.example", NULL);

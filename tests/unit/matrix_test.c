@@ -422,10 +422,11 @@ static void every_place_of_a_receiver_meets_every_element(void **state)
 	(void)state;
 	for (size_t i = 0; i < ROWS; i++) {
 		assert_int_equal(strlen(rows[i].in), I_PLACES);
-		for (int place = 0; place < I_PLACES; place++) {
+		for (enum in_place place = I_HEADER; place < I_PLACES; place++) {
 			struct rig r;
 			go_in(&r, place);
-			check_cell(&r, rows[i].element, is_egress(place), rows[i].in[place], place);
+			check_cell(&r, rows[i].element, is_egress(place), rows[i].in[place],
+				(int)place);
 			rig_fini(&r);
 		}
 	}
@@ -437,11 +438,11 @@ static void every_place_of_an_initiator_meets_every_element(void **state)
 	(void)state;
 	for (size_t i = 0; i < ROWS; i++) {
 		assert_int_equal(strlen(rows[i].out), O_PLACES);
-		for (int place = 0; place < O_PLACES; place++) {
+		for (enum out_place place = O_HEADER; place < O_PLACES; place++) {
 			struct rig r;
 			go_out(&r, place);
-			check_cell(
-				&r, rows[i].element, is_backend(place), rows[i].out[place], place);
+			check_cell(&r, rows[i].element, is_backend(place), rows[i].out[place],
+				(int)place);
 			rig_fini(&r);
 		}
 	}
