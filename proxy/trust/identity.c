@@ -25,7 +25,7 @@ bool identity_dns_matches(struct slice pattern, const struct domain *domain)
 	struct slice rest = slice_sub(pattern, 2, pattern.len);
 	struct slice name = domain_slice(domain);
 	size_t label = slice_find(name, '.');
-	if (!slice_starts(pattern, "*.") || slice_find(rest, '*') < rest.len || label == name.len)
+	if (!slice_starts(pattern, "*.") || label == name.len)
 		return false;
 	return slice_find(rest, '.') < rest.len && slice_ieq_str(rest, domain->name + label + 1);
 }

@@ -81,6 +81,12 @@ def name_constraints():
     one("unreadable", mine, no, permitted=[b"\x82\x7f"])
     one("with-maximum", mine, no, permitted=[dns(SHIRE) + tlv(0x81, b"\x05")])
     one("with-minimum", mine, no, permitted=[dns(SHIRE) + tlv(0x80, b"\x01")])
+    one("more-names-than-judged", mine + [ip(bytes(4))] * 250, no, permitted=mine)
+    before = Authority("Rolled over", ROOT,
+                       more=[constraints(permitted=[directory(name(O="Shire"))])])
+    after = Authority("Rolled over", before)
+    case("constraint-not-on-self-issued-authorities",
+         [leaf(mine, after, subject=name(O="Shire", CN="x")), after.cert, before.cert])
     upper = Authority("Upper", ROOT, more=[constraints(permitted=theirs)])
     lower = Authority("Lower", upper, more=[constraints(permitted=mine)])
     case("constraint-of-the-upper-issuer", [leaf(mine, lower), lower.cert, upper.cert], no)

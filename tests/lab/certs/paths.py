@@ -47,6 +47,8 @@ def dates():
     mine = leaf([dns(SHIRE)], old)
     case("issuer-expired-then-renewed", [mine, old.cert, fresh.cert])
     case("issuer-renewed-then-expired", [mine, fresh.cert, old.cert])
+    brief = Authority("Brief", ROOT, end=END - 1000)
+    case("issuer-ends-first", [leaf([dns(SHIRE)], brief), brief.cert])
     future = Authority("Future", ROOT, begin=CA_END - 1)
     case("issuer-not-yet", [leaf([dns(SHIRE)], future), future.cert], not_yet)
     aged = Authority("Aged root", begin=CA_BEGIN, end=BEGIN)
