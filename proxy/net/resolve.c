@@ -12,6 +12,7 @@
 #include "base/mem.h"
 
 #include <netinet/in.h>
+#include <stdio.h>
 #include <string.h>
 #include <unbound.h>
 
@@ -74,8 +75,8 @@ static bool read_name(const unsigned char *p, size_t len, char *out, size_t size
 	while (len && *p) {
 		size_t label = *p++;
 		len--;
-		if (label > 63 || label > len || n + label + 2 > size)
-			return false;
+		if (label > 63 || label > len || n + label + 2 > size || memchr(p, '.', label))
+			return false; /* a dot inside a label would make another name of it */
 		if (n)
 			out[n++] = '.';
 		memcpy(out + n, p, label);
@@ -186,7 +187,8 @@ static void on_tick(uv_timer_t *timer)
 {
 	struct resolver *r = timer->data;
 	uint64_t now = uv_now(r->loop);
-	for (struct question *q = r->questions, *next; q; q = next) {
+	/* An owner may free the resolver when it is told: then all questions are gone. */
+	for (struct question *q = r->questions, *next; q && !r->closing; q = next) {
 		next = q->next;
 		if (q->failed) {
 			tell_status(q, RESOLVE_FAILED);
@@ -195,7 +197,7 @@ static void on_tick(uv_timer_t *timer)
 			tell_status(q, RESOLVE_TIMEOUT);
 		}
 	}
-	if (!r->questions)
+	if (!r->questions && !r->closing)
 		uv_timer_stop(&r->tick);
 }
 
@@ -241,6 +243,16 @@ void resolve_addr(struct resolver *r, const struct domain *name, int family, str
 
 /* ---- life ---- */
 
+/* As a library unbound keeps 16 questions on the way and lets the others wait: sixteen domains that
+ * never answer would be enough to stop all of them (O5). */
+static int allow_parallel(struct ub_ctx *ctx, unsigned max_pending)
+{
+	char number[16];
+	snprintf(number, sizeof number, "%u", max_pending + 64);
+	int failed = ub_ctx_set_option(ctx, "outgoing-range:", number);
+	return failed ? failed : ub_ctx_set_option(ctx, "num-queries-per-thread:", number);
+}
+
 static int configure(struct ub_ctx *ctx, const struct resolve_config *c)
 {
 	static const struct {
@@ -250,8 +262,13 @@ static int configure(struct ub_ctx *ctx, const struct resolve_config *c)
 		{"cache-max-ttl:", "3600"},
 		{"cache-max-negative-ttl:", "300"},
 		{"do-not-query-localhost:", "no"}, /* the configured resolver may be on loopback */
+		{"outgoing-num-tcp:", "32"},
+		{"msg-cache-size:", "4m"},
+		{"rrset-cache-size:", "8m"},
 	};
 	int failed = ub_ctx_async(ctx, 1);
+	if (!failed)
+		failed = allow_parallel(ctx, c->max_pending);
 	for (size_t i = 0; !failed && i < sizeof options / sizeof *options; i++)
 		failed = ub_ctx_set_option(ctx, options[i].option, options[i].value);
 	if (!failed && c->trust_anchor)

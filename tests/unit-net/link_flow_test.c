@@ -241,6 +241,11 @@ static void cut(const struct cut_row *row, struct owner *o, struct reader *r)
 	/* Never lost: what is called delivered, its kernel has had. */
 	if (delivered > most)
 		fail_msg("%s: %u called delivered, %u could be", row->title, delivered, most);
+	/* What the kernel did not take whole, nobody can have: it is left. */
+	uint64_t taken = o->link.wire_taken / STANZA_LEN;
+	if (row->tls ? delivered + in_flight > taken : delivered + in_flight != taken)
+		fail_msg("%s: %u gone, %u taken", row->title, delivered + in_flight,
+			(unsigned)taken);
 	if (!row->reset || row->read > row->stanzas * STANZA_LEN)
 		assert_int_equal(delivered, row->stanzas);
 }
