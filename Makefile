@@ -111,10 +111,12 @@ test:
 
 test-all:
 	@packaging/deps/packages.sh build test lab backports
+	@packaging/deps/backports.sh build/backports
 	@$(PYTHON) -B tests/run.py --all
 
 test-backports:
 	@packaging/deps/packages.sh build test lab backports
+	@packaging/deps/backports.sh build/backports
 	@$(PYTHON) -B tests/run.py --only gcc,backports
 
 C_FILES	  = $(shell find proxy tenants include tests -name '*.[ch]')

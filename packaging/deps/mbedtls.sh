@@ -28,7 +28,7 @@ fi
 say() { echo "mbedtls: $*"; }
 die() { echo "mbedtls: $*" >&2; exit 1; }
 for tool in apt-get dpkg-source ar "${CC:-gcc}"; do
-	command -v "$tool" >/dev/null || die "$tool is missing: run `make deps` first"
+	command -v "$tool" >/dev/null || die "$tool is missing: run packaging/deps/packages.sh build"
 done
 [ -f "$keyring" ] || die "$keyring is missing (package debian-archive-keyring)"
 
@@ -67,7 +67,7 @@ version=$(sed -n 's/^#define MBEDTLS_VERSION_STRING  *"\(.*\)"/\1/p' \
 	"$tree/include/mbedtls/build_info.h")
 case $version in
 "$series".*) ;;
-*) die "found mbedTLS $version, but this project needs $series.x: see packaging/deps/README.md" ;;
+*) die "found mbedTLS $version, but this project needs $series.x" ;;
 esac
 
 say "building $version"

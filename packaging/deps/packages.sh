@@ -12,10 +12,9 @@ build='gcc libc6-dev make pkg-config binutils dpkg-dev debian-archive-keyring ca
 	libuv1-dev libxml2-dev libidn2-dev libidn-dev libldns-dev libunbound-dev libinih-dev
 	libjansson-dev'
 test='clang libclang-rt-14-dev clang-format-14 clang-tidy cppcheck libcmocka-dev libexpat1-dev
-	python3 python3-dnspython python3-cryptography openssl libssl-dev gnutls-bin sslscan
-	systemd python3-seccomp'
-lab='prosody lua-unbound ejabberd knot knot-dnsutils openssl iproute2 nftables procps
-	python3 python3-dnspython'
+	python3 python3-cryptography openssl libssl-dev gnutls-bin sslscan systemd python3-seccomp'
+lab='prosody lua-unbound ejabberd knot knot-dnsutils openssl iproute2 nftables procps util-linux
+	python3 python3-cryptography python3-dnspython libunbound8'
 backports='debootstrap debian-archive-keyring'
 
 policy=/usr/sbin/policy-rc.d
@@ -64,7 +63,8 @@ policy_put() {
 		# $mark; the machine's own, if any, waits in $policy.fedgate
 		for word in "\$@"; do
 			case \$word in -*) continue ;; esac
-			grep -qxF -e "\$word" -e "\$word.service" "$scratch/services" || exit 101
+			[ ! -f "$scratch/services" ] ||
+				grep -qxF -e "\$word" -e "\$word.service" "$scratch/services" || exit 101
 			break
 		done
 		[ ! -x "$policy.fedgate" ] || exec "$policy.fedgate" "\$@"
@@ -87,7 +87,8 @@ disable_new_services() {
 		case $name in
 		*@.service | *@.socket) ;;
 		*.service | *.socket | *.timer)
-			systemctl disable "$name" || deb-systemd-helper disable "$name" || true ;;
+			systemctl disable "$name" || # no systemctl here: do what it does
+				find /etc/systemd/system -type l -name "$name" -delete ;;
 		*) update-rc.d "$name" disable || true ;;
 		esac
 	done >"$scratch/disabled" 2>&1
@@ -136,12 +137,18 @@ words_of "$@" >"$scratch/wanted"
 missing=$(missing_of <"$scratch/wanted")
 [ -n "$missing" ] || exit 0
 if [ "$(id -u)" != 0 ]; then
-	command -v sudo >/dev/null || die "not root and no sudo; as root: apt-get install" $missing
+	# shellcheck disable=SC2116,SC2086 # one line of what is one a line
+	command -v sudo >/dev/null || die "not root and no sudo; as root, first:" \
+		"apt-get install $(echo $missing)"
 	say "needs root for apt: sudo $self $*"
 	rm -rf "$scratch"
 	exec sudo "$self" "$@"
 fi
+exec 9>/run/lock/fedgate-packages
+flock 9
 policy_restore
 trap 'policy_restore; rm -rf "$scratch"' EXIT
+missing=$(missing_of <"$scratch/wanted") # while waiting, another run may have installed them
+[ -n "$missing" ] || exit 0
 # shellcheck disable=SC2086 # package names are words
 install_all $missing

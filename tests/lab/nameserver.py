@@ -10,6 +10,7 @@ other name that there is none. Further zones: "unsigned" (a delegation without D
 (a DS that no key of the zone matches).
 """
 
+import shutil
 import subprocess
 import time
 
@@ -32,7 +33,9 @@ database:
     timer-db-max-size: 1M
 log:
   - target: stdout
-    any: info
+    server: info
+    zone: info
+    control: warning
 policy:
   - id: lab
     manual: on
@@ -40,7 +43,6 @@ policy:
 template:
   - id: default
     storage: "{dir}/zones"
-    file: "%s.zone"
     zonefile-sync: -1
     zonefile-load: difference-no-serial
     journal-content: all
@@ -74,7 +76,7 @@ class NameServer:
         text = CONFIG.format(dir=self.dir, listen=", ".join(
             f'"{address}@53"' for address in self.host.addresses))
         for zone, how in self.zones.items():
-            text += f'  - domain: "{zone}"\n'
+            text += f'  - domain: "{zone}"\n    file: "{self._file_name(zone)}"\n'
             if how != "unsigned":
                 text += "    dnssec-signing: on\n    dnssec-policy: lab\n"
         return self.host.file("knot.conf", text)
@@ -86,9 +88,13 @@ class NameServer:
             done = self.host.run(tool + words, user="knot")
         return next(line for line in done.stdout.splitlines() if " 13 2 " in line) + "\n"
 
+    @staticmethod
+    def _file_name(zone):
+        return f"{zone.rstrip('.') or 'root'}.zone"
+
     def _zone_of(self, name):
-        return max((zone for zone in self.zones if zone == "." or ("." + name).endswith("." + zone)),
-                   key=len)
+        return max((zone for zone in self.zones
+                    if zone == "." or ("." + name).endswith("." + zone)), key=len)
 
     # Records
 
@@ -139,8 +145,8 @@ class NameServer:
     def write(self):
         self._serial += 1
         for zone in self.zones:
-            stem = zone.rstrip(".") or "."
-            self.host.file(f"knot/zones/{stem}.zone", self._zone_text(zone), user="knot")
+            self.host.file(f"knot/zones/{self._file_name(zone)}", self._zone_text(zone),
+                           user="knot")
 
     # The server
 
@@ -155,6 +161,7 @@ class NameServer:
 
     def start(self):
         self.write()
+        shutil.rmtree(self.dir / "db/journal", ignore_errors=True)  # the zone files are the truth
         self.process = self.host.popen(["knotd", "-c", self.config], log=self.host.dir / "knot.log")
         self._wait_until_signed()
 

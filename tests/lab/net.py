@@ -11,6 +11,7 @@ start time; what a killed owner left is swept away when the next Net is made.
 """
 
 import ctypes
+import itertools
 import os
 import pathlib
 import shutil
@@ -23,7 +24,7 @@ import time
 
 PREFIX = "fedgate"
 NETNS = pathlib.Path("/run/netns")
-HOME = pathlib.Path(os.environ.get("TMPDIR", "/tmp"))
+HOME = pathlib.Path("/tmp")  # not TMPDIR: every server's own user must reach it
 CLONE_NEWNET = 0x40000000
 HOSTS = "127.0.0.1 localhost\n"
 NSSWITCH = "passwd: files\ngroup: files\nhosts: files dns\n"
@@ -32,9 +33,10 @@ COVER = 'set -e; while [ "$1" != -- ]; do mount --bind "$1" "$2"; shift 2; done;
 # The same with / changed: $1 the new root, $2 the lab's directory, visible in it under its name.
 CHROOT = ('set -e; root=$1; dir=$2; shift 2; mount -t proc proc "$root/proc"; '
           'mount --rbind /dev "$root/dev"; mount -t tmpfs -o mode=1777 tmpfs "$root/tmp"; '
-          'mount -t tmpfs -o mode=755 tmpfs "$root/run"; mkdir -p "$root$dir"; '
+          'mkdir -p "$root$dir"; '
           'mount --bind "$dir" "$root$dir"; while [ "$1" != -- ]; do '
           'mount --bind "$1" "$root$2"; shift 2; done; shift; exec chroot "$root" "$@"')
+_numbers = itertools.count(1)
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -87,15 +89,18 @@ def _kill_all(namespaces, number):
 
 
 def _remove(tag):
-    """Ends every process in the namespaces of one Net and removes them."""
+    """Ends every process in the namespaces of one Net and removes them; returns what stayed."""
     mine = [path.name for path in NETNS.glob(f"{tag}.*")]
     for _ in range(100):
         _kill_all(mine, signal.SIGKILL)
         if not any(_ip("netns", "pids", name, check=False).split() for name in mine):
+            for name in mine:
+                _ip("netns", "del", name, check=False)
+            mine = [name for name in mine if (NETNS / name).exists()]
+        if not mine:
             break
         time.sleep(0.02)
-    for name in mine:
-        _ip("netns", "del", name, check=False)
+    return mine
 
 
 def sweep(also_kept=False):
@@ -132,13 +137,26 @@ class Process:
         if self.running():
             os.kill(self.pid, number)
 
-    def stop(self, seconds=10):
+    def stop(self, seconds=10, group=False):
         """SIGTERM, then SIGKILL to its whole group; returns the exit status."""
-        self.send(signal.SIGTERM)
+        if group and self._group_lives():
+            os.killpg(self.pid, signal.SIGTERM)
+        else:
+            self.send(signal.SIGTERM)
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            if not (self._group_lives() if group else self.running()):
+                return self.popen.wait(1)
+            time.sleep(0.01)
+        return self.kill()
+
+    def _group_lives(self):
+        self.running()  # takes the leader's exit status: a zombie would count as alive
         try:
-            return self.popen.wait(seconds)
-        except subprocess.TimeoutExpired:
-            return self.kill()
+            os.killpg(self.pid, 0)
+            return True
+        except ProcessLookupError:
+            return False
 
     def kill(self):
         try:
@@ -157,6 +175,7 @@ class Host:
         self.namespace = f"{net.tag}.{name}"
         self.dir = net.dir / name
         self.dir.mkdir(mode=0o755)
+        self.runtime = self.directory("run")
         self._files = 0
         _ip("netns", "add", self.namespace)
         port = f"p{len(net.hosts)}"
@@ -189,13 +208,18 @@ class Host:
         return path
 
     def _covers(self, resolv, hosts, binds, root):
+        """What is laid over the machine's files. /run is the host's own: no socket of the
+        machine's services (a caching resolver, for one) is in reach."""
         self._files += 1
         lines = "".join(f"nameserver {one}\n" for one in (resolv or "").split())
         files = {"/etc/resolv.conf": lines + "options timeout:2 attempts:2\n",
                  "/etc/hosts": HOSTS + (hosts or ""), "/etc/nsswitch.conf": NSSWITCH}
-        words = []
+        words = [str(self.runtime), "/run"]
         for target, text in files.items():
-            if os.path.exists((str(root) if root else "") + target):
+            real = os.path.realpath(target)
+            if not root and real.startswith("/run/"):
+                self.file(f"run/{real[5:]}", text)
+            elif os.path.exists((str(root) if root else "") + target):
                 name = f"etc/{self._files}-{os.path.basename(target)}"
                 words += [str(self.file(name, text)), target]
         for source, target in binds:
@@ -205,7 +229,8 @@ class Host:
     def command(self, argv, user=None, resolv=None, hosts=None, binds=(), root=None):
         """The words that run argv here: as `user`, with these name servers ("A B") and lines
         of /etc/hosts, with `binds` (file, what it covers), optionally with another root."""
-        words = ["nsenter", f"--net={NETNS / self.namespace}", "unshare", "--mount", "/bin/sh", "-c"]
+        words = ["nsenter", f"--net={NETNS / self.namespace}",
+                 "unshare", "--mount", "/bin/sh", "-c"]
         if root:
             words += [CHROOT, "sh", str(root), str(self.net.dir)]
         else:
@@ -313,7 +338,8 @@ class Net:
     def __init__(self, label):
         _check_rights()
         sweep()
-        self.tag = f"{PREFIX}.{label.replace('.', '-')}.{os.getpid()}.{_start_time(os.getpid())}"
+        label, owner = f"{label.replace('.', '-')}-{next(_numbers)}", os.getpid()
+        self.tag = f"{PREFIX}.{label}.{owner}.{_start_time(owner)}"
         self.hosts, self.processes = {}, []
         self.dir = HOME / self.tag
         self.dir.mkdir(mode=0o755)
@@ -344,16 +370,13 @@ class Net:
                 shutil.copyfile(path, place)
 
     def close(self):
-        """Stops everything and leaves nothing."""
-        for process in self.processes:
-            process.send(signal.SIGTERM)
-        end = time.monotonic() + 3
-        while any(one.running() for one in self.processes) and time.monotonic() < end:
-            time.sleep(0.02)
-        _remove(self.tag)
+        """Ends everything at once (who wants a clean stop has asked for it) and leaves nothing."""
+        left = _remove(self.tag)
         for process in self.processes:
             process.popen.wait(5)
         shutil.rmtree(self.dir, ignore_errors=True)
+        if left:
+            raise LabError(f"namespaces that cannot be removed: {' '.join(left)}")
 
     def __enter__(self):
         return self

@@ -1,0 +1,169 @@
+"""fedgate itself in the lab: its files, its life, its log.
+
+    gate = Gate(net.host("gate", PUBLIC, EGRESS), "build/fedgate", ca.root, names.anchor)
+    gate.tenant("shire.example", "10.99.0.12:5269", ca.issue("shire.example"))
+    gate.start()
+    gate.wait_event("stream-up", leg="W-IN", **{"from": "gondor.example"})
+    gate.reload(); gate.kill_worker(0); gate.stop()
+"""
+
+import json
+import os
+import pathlib
+import shutil
+import signal
+import time
+
+from lab.net import LabError
+
+PUBLIC, EGRESS = "10.99.0.3", "10.99.0.2"
+NAMES = "10.99.0.53"
+NETWORK = "10.99.0.0/24"
+
+
+def _ini(sections):
+    return "\n".join(f"[{section}]\n" + "".join(f"{key} = {value}\n" for key, value in
+                                                keys.items()) for section, keys in sections.items())
+
+
+def _children(pid):
+    path = pathlib.Path(f"/proc/{pid}/task/{pid}/children")
+    return [int(word) for word in path.read_text(encoding="ascii").split()]
+
+
+class Gate:
+    """One `fedgate serve`, run as root with unprivileged workers."""
+
+    def __init__(self, host, binary, ca_file, anchor=None, workers=2, user="nobody"):
+        self.host, self.binary = host, pathlib.Path(binary).resolve()
+        self.process = None
+        self.dir = host.directory("fedgate")
+        for part in ("tenants.d", "tls"):
+            (self.dir / part).mkdir()
+        self.log = self.dir / "fedgate.log"
+        shutil.copyfile(ca_file, self.dir / "ca.pem")
+        self.settings = {
+            "gate": {"listen": f"{PUBLIC}:5269", "workers": workers, "user": user,
+                     "ca_file": "ca.pem", "host_name": "gate.example"},
+            "log": {"format": "json", "level": "debug"},
+            "dns": {"forward": NAMES, "allow_private": NETWORK},
+            "egress": {"listen": f"{EGRESS}:5275", "dns_listen": f"{EGRESS}:53",
+                       "dns_allow": NETWORK, "name": "egress.fedgate.example"}}
+        if anchor:
+            shutil.copyfile(anchor, self.dir / "root.anchor")
+            self.settings["dns"]["trust_anchor"] = "root.anchor"
+
+    # Files
+
+    def set(self, section, **keys):
+        """Settings of fedgate.ini; written at the next start or reload."""
+        self.settings.setdefault(section, {}).update(keys)
+
+    def _install(self, identity, stem):
+        for source, end, mode in ((identity.chain, "pem", 0o644), (identity.key, "key", 0o600)):
+            target = self.dir / "tls" / f"{stem}.{end}"
+            shutil.copyfile(source, target)
+            target.chmod(mode)
+        return self.dir / "tls" / f"{stem}.pem", self.dir / "tls" / f"{stem}.key"
+
+    def tenant(self, domain, backend, identity, second=None, **sections):
+        """Writes a tenant's file: backend "ADDRESS:PORT"; a second identity of the other
+        algorithm; further settings as sections: tenant={"domains": ...}, policy={...}."""
+        text = {"tenant": {"domain": domain, "backend": backend}, "tls": {}, "policy": {}}
+        tls = text["tls"]
+        tls["certificate"], tls["key"] = self._install(identity, domain)
+        if second:
+            tls["certificate_2"], tls["key_2"] = self._install(second, domain + ".second")
+        for section, keys in sections.items():
+            text[section].update(keys)
+        text = {section: keys for section, keys in text.items() if keys}
+        (self.dir / "tenants.d" / f"{domain}.ini").write_text(_ini(text), encoding="utf-8")
+
+    def remove_tenant(self, domain):
+        (self.dir / "tenants.d" / f"{domain}.ini").unlink()
+
+    def write(self):
+        (self.dir / "fedgate.ini").write_text(_ini(self.settings), encoding="utf-8")
+
+    # Life
+
+    def start(self, wait=True, seconds=15, env=None):
+        self.write()
+        mark = self.mark()
+        self.process = self.host.popen([self.binary, "serve", "--config", self.dir / "fedgate.ini"],
+                                       log=self.log, env=env)
+        if wait:
+            self.wait_event("ready", seconds, mark)
+
+    def reload(self, seconds=15):
+        """SIGHUP; returns the event that tells how it went."""
+        self.write()
+        mark = self.mark()
+        self.process.send(signal.SIGHUP)
+        return self.wait_event("reload", seconds, mark)
+
+    def stop(self, seconds=15):
+        return self.process.stop(seconds)
+
+    def kill(self):
+        self.process.kill()
+
+    def children(self, role="worker"):
+        """The process ids of the workers, by their number."""
+        found = {}
+        for pid in _children(self.process.pid):
+            try:
+                words = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")
+            except OSError:
+                continue
+            if role in words:
+                found[int(words[words.index(role) + 1])] = pid
+        return found
+
+    def kill_worker(self, number, how=signal.SIGKILL):
+        pid = self.children()[number]
+        os.kill(pid, how)
+        return pid
+
+    # Log
+
+    def mark(self):
+        """Where the log ends now; events() and wait_event() can begin here."""
+        return self.log.stat().st_size if self.log.exists() else 0
+
+    def events(self, event=None, since=0, **fields):
+        """Log lines as dictionaries, those of this event and with these fields."""
+        if not self.log.exists():
+            return []
+        with open(self.log, "rb") as log:
+            log.seek(since)
+            lines = log.read().decode(errors="replace").splitlines()
+        found = []
+        for line in lines:
+            try:
+                entry = json.loads(line)
+            except ValueError:
+                continue  # half written, or said by a library
+            if event in (None, entry.get("event")) and all(
+                    entry.get(key) == value for key, value in fields.items()):
+                found.append(entry)
+        return found
+
+    def wait_event(self, event, seconds=10, since=0, **fields):
+        end = time.monotonic() + seconds
+        while True:
+            alive = self.process.running()
+            found = self.events(event, since, **fields)
+            if found:
+                return found[0]
+            if not alive or time.monotonic() > end:
+                break
+            time.sleep(0.03)
+        why = "did not come" + ("" if alive else ", fedgate ended")
+        raise LabError(f"fedgate's event {event} {fields or ''} {why}; its log ends with:\n"
+                       + "\n".join(self.tail(15)))
+
+    def tail(self, count=20):
+        if not self.log.exists():
+            return []
+        return self.log.read_text(encoding="utf-8", errors="replace").splitlines()[-count:]
