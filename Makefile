@@ -47,8 +47,7 @@ obj	  = $(patsubst %.c,$(B)/obj/%.o,$(1))
 UNITS	 := $(patsubst tests/unit/%.c,$(B)/unit/%,$(UNIT_SRC))
 WIRED	 := $(patsubst tests/unit-net/%.c,$(B)/unit-net/%,$(WIRED_SRC))
 
-.PHONY: all help deps demo test test-all test-backports tests-built units format check-format install \
-	uninstall clean distclean
+.PHONY: all help clean units
 all: $(B)/fedgate
 
 help:
@@ -84,9 +83,6 @@ $(B)/unit-net/%: $(B)/obj/tests/unit-net/%.o $(B)/libgate.a $(B)/libpure.a
 	@echo "  LINK  $@"
 	@$(CC) $(LDFLAGS) -o $@ $< $(B)/libgate.a $(B)/libpure.a $(LIBS) -lcmocka
 
-# Everything that the unit tests need; tests/run.py runs them.
-tests-built: all $(UNITS) $(WIRED)
-
 units: $(UNITS) $(WIRED)
 	@for t in $^; do echo "== $$t"; $$t || exit 1; done
 
@@ -94,6 +90,12 @@ $(MBEDTLS)/lib/libmbedtls.a: packaging/deps/mbedtls.sh packaging/deps/fedgate_mb
 	packaging/deps/mbedtls.sh $(DEPS)
 
 # ---- what a person types ----
+
+.PHONY: deps demo test test-all test-backports tests-built format check-format install uninstall \
+	distclean
+
+# Everything that the unit tests need; tests/run.py runs them.
+tests-built: all $(UNITS) $(WIRED) $(CERTS)
 
 # Nothing may be taken for granted here: on a fresh machine not even pkg-config and python3 are
 # there. So the packages come first, then a second make.
