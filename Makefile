@@ -110,9 +110,6 @@ $(CERTS): $(wildcard tests/lab/certs/*.py)
 	@$(PYTHON) -B tests/lab/certs/make_corpus.py $(@D)
 $(B)/obj/tests/unit/cert_%.o $(B)/obj/tests/unit-net/cert_%.o: CPPFLAGS += -DCERTS_DIR='"$(B)/certs"'
 
-# Everything that the unit tests need; tests/run.py runs them.
-tests-built: all $(UNITS) $(WIRED) $(CERTS)
-
 # A stranger's key that takes a third of a second to compute with is refused when it is read.
 $(B)/fedgate $(WIRED): LDFLAGS += -Wl,--wrap=mbedtls_pk_parse_subpubkey,-u,__wrap_mbedtls_pk_parse_subpubkey
 
@@ -162,6 +159,9 @@ $(MBEDTLS)/lib/libmbedtls.a: packaging/deps/mbedtls.sh packaging/deps/fedgate_mb
 
 # ---- what a person types ----
 
+# Everything that the unit tests need; tests/run.py runs them.
+tests-built: all $(UNITS) $(WIRED) $(CERTS)
+
 # Nothing may be taken for granted here: on a fresh machine not even pkg-config and python3 are
 # there. So the packages come first, then a second make.
 deps:
@@ -181,10 +181,12 @@ test:
 
 test-all:
 	@packaging/deps/packages.sh build test lab backports
+	@packaging/deps/backports.sh build/deps/backports-root
 	@$(PYTHON) -B tests/run.py --all
 
 test-backports:
 	@packaging/deps/packages.sh build test lab backports
+	@packaging/deps/backports.sh build/deps/backports-root
 	@$(PYTHON) -B tests/run.py --only gcc,backports
 
 C_FILES	  = $(shell find proxy tenants include tests -name '*.[ch]')

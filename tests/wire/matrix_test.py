@@ -1,11 +1,8 @@
 """The main job on real servers: stock Prosody and ejabberd behind the gate, strict Prosody and
 ejabberd in the world, both directions, both kinds of TLS, both kinds of proof; tenant to tenant
-over every pair of backends; the two halves of a backend's dialback on different workers.
-
-With FEDGATE_BACKENDS_ROOT set, the backends come from that root (bookworm-backports)."""
+over every pair of backends; the two halves of a backend's dialback on different workers."""
 
 import itertools
-import os
 import unittest
 
 import common
@@ -14,7 +11,6 @@ from lab.net import LabError
 from lab.scene import BACKENDS, MORE_BACKENDS, PEERS, Scene
 from script import message, proven
 
-ROOT = os.environ.get("FEDGATE_BACKENDS_ROOT")
 NOWHERE = "10.99.0.200"  # nobody is there
 AFAR = [f"far{number}.example" for number in range(16)]  # domains that say they are
 
@@ -31,8 +27,7 @@ def cells():
 class Matrix(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.scene = Scene("matrix", common.BINARY, backends=(BACKENDS, MORE_BACKENDS),
-                          root=ROOT)
+        cls.scene = Scene("matrix", common.BINARY, backends=(BACKENDS, MORE_BACKENDS))
         cls.addClassCleanup(cls.scene.close)
         for name in AFAR:
             cls.scene.names.peer(name, NOWHERE, starttls=5269)
