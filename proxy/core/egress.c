@@ -40,8 +40,8 @@ struct pair_out {
 	enum pair_out_state state;
 	struct outgoing *check; /* the question to the backend */
 	struct delegation_wait *look;
-	struct tenant *neighbour; /* held while looking; the remote is a tenant here */
-	bool neighbour_here;
+	struct tenant *neighbour; /* held; the remote is a tenant here and proven so; else NULL */
+	enum delegation_state points; /* where the sender's DNS pointed when that was judged */
 	struct route *route;
 	struct timer hold;
 	uint64_t held_since_ms;
@@ -228,7 +228,7 @@ static const struct route_events route_events = {
 static void make_route(struct pair_out *po)
 {
 	struct egress *g = po->egress;
-	bool inside = po->neighbour_here;
+	bool inside = po->neighbour != NULL;
 	struct route_config c = {
 		.from = po->pair->from,
 		.to = po->pair->to,
@@ -272,25 +272,39 @@ static void log_inside(struct pair_out *po, enum level sender)
 		log_c("trust", level_name(sender)), log_end());
 }
 
+/* Whether the tenants of the pair may speak to each other, under the rules of both; *sender is what
+ * the sender has proven. */
+static struct err judge_inside(const struct pair_out *po, struct tenant *neighbour,
+	enum level *sender)
+{
+	struct egress *g = po->egress;
+	*sender = level_inside(g->worker, g->tenant, &po->pair->from, neighbour, po->points);
+	enum level target =
+		level_inside(g->worker, neighbour, &po->pair->to, g->tenant, DELEGATION_HERE);
+	if (*sender == LEVEL_NONE)
+		return err_make(ERR_TENANT_UNPROVEN);
+	if (*sender < neighbour->floor_in || target < g->tenant->floor_out)
+		return err_make(ERR_POLICY);
+	return err_ok();
+}
+
 static void on_sender_looked(void *arg, enum delegation_state points)
 {
 	struct pair_out *po = arg;
-	struct egress *g = po->egress;
+	enum level sender;
 	po->look = NULL;
-	enum level sender =
-		level_inside(g->worker, g->tenant, &po->pair->from, po->neighbour, points);
-	enum level target = level_inside(g->worker, po->neighbour, &po->pair->to, g->tenant,
-		DELEGATION_HERE);
-	if (sender == LEVEL_NONE || sender < po->neighbour->floor_in) {
-		refuse(po, err_make(sender == LEVEL_NONE ? ERR_TENANT_UNPROVEN : ERR_POLICY));
+	po->points = points;
+	/* As it is now: a reload may have come meanwhile. */
+	struct tenant *t = registry_find(po->egress->worker->registry, &po->pair->to);
+	struct err why = t ? judge_inside(po, t, &sender) : err_ok();
+	if (err_is(why)) {
+		refuse(po, why);
 		return;
 	}
-	if (target < g->tenant->floor_out) {
-		refuse(po, err_make(ERR_POLICY));
-		return;
+	if (t) {
+		po->neighbour = tenant_hold(t);
+		log_inside(po, sender);
 	}
-	po->neighbour_here = true;
-	log_inside(po, sender);
 	hold(po);
 }
 
@@ -343,13 +357,11 @@ static void hold(struct pair_out *po)
 static void look(struct pair_out *po)
 {
 	struct egress *g = po->egress;
-	struct tenant *t = registry_find(g->worker->registry, &po->pair->to);
 	po->state = PAIR_OUT_LOOKING;
-	if (!t) {
+	if (!registry_find(g->worker->registry, &po->pair->to)) {
 		hold(po);
 		return;
 	}
-	po->neighbour = tenant_hold(t);
 	po->look = delegation_ask(g->worker, &po->pair->to, on_target_looked, po);
 }
 
@@ -634,26 +646,79 @@ void egress_accept(struct worker *w, int fd)
 
 /* ---- reload and stop ---- */
 
+static bool senders_stay(const struct egress *g, const struct tenant *t)
+{
+	for (size_t i = 0; i < g->stream.pairs.count; i++) {
+		const struct pair *pair = g->stream.pairs.items[i];
+		if (pair->state != PAIR_FAILED && !tenant_has_domain(t, &pair->from))
+			return false;
+	}
+	return true;
+}
+
+/* Whether what BE-11 has shown still holds: one of the backends of then knew the key. */
+static bool same_backend(const struct tenant *before, const struct tenant *now)
+{
+	bool same = before->backend_check || !now->backend_check;
+	for (size_t i = 0; same && i < before->backends.count; i++)
+		same = tenant_has_backend(now, &before->backends.items[i].sa);
+	return same;
+}
+
+/* A pair inside the gate has two tenants, and either may have changed. */
+static struct err rejudge_inside(struct pair_out *po, bool changed)
+{
+	enum level sender;
+	struct tenant *t = registry_find(po->egress->worker->registry, &po->pair->to);
+	if (!t)
+		return err_make(ERR_HOST_GONE);
+	struct err why = changed || t->version != po->neighbour->version
+				 ? judge_inside(po, t, &sender)
+				 : err_ok();
+	tenant_hold(t);
+	tenant_release(po->neighbour);
+	po->neighbour = t;
+	if (!err_is(why))
+		route_set_tenants(po->route, t, po->egress->tenant);
+	return why;
+}
+
+static struct err rejudge_pair(struct pair_out *po, bool changed)
+{
+	struct tenant *t = po->egress->tenant;
+	if (!po->route)
+		return err_ok(); /* it will be judged by what is true then */
+	if (po->neighbour)
+		return rejudge_inside(po, changed);
+	route_set_tenants(po->route, t, t);
+	return err_ok();
+}
+
 static void rejudge(struct egress *g)
 {
 	if (g->dead || !g->tenant)
 		return;
-	struct tenant *t = registry_find(g->worker->registry, &g->tenant->domain);
-	if (!t || !tenant_has_domain(t, &g->stream.ours) ||
-		!tenant_egress_allows(t, &g->link.remote_addr)) {
+	struct tenant *t = registry_find(g->worker->registry, &g->stream.ours);
+	if (!t || !tenant_egress_allows(t, &g->link.remote_addr) || !senders_stay(g, t)) {
 		fail_stream(g, err_make(ERR_HOST_GONE));
 		return;
 	}
-	if (t == g->tenant)
+	if (!same_backend(g->tenant, t)) {
+		fail_stream(g, err_make(ERR_BACKEND_UNPROVEN));
 		return;
+	}
+	bool changed = t->version != g->tenant->version;
 	tenant_hold(t);
 	tenant_release(g->tenant);
 	g->tenant = t;
-	for (size_t i = 0; i < g->stream.pairs.count; i++) {
+	struct err why = err_ok();
+	for (size_t i = 0; i < g->stream.pairs.count && !err_is(why); i++) {
 		struct pair_out *po = g->stream.pairs.items[i]->user;
-		if (po && po->route && !po->neighbour_here)
-			route_set_tenants(po->route, t, t);
+		if (po)
+			why = rejudge_pair(po, changed);
 	}
+	if (err_is(why))
+		fail_stream(g, why);
 }
 
 void egresses_reload(struct worker *w)
