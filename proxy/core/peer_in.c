@@ -26,8 +26,10 @@ struct peer_in {
 	struct tls_params tls;	    /* choose_arg is this object */
 	struct timer deadline;
 	struct assessment assessed; /* of the header's `from` */
+	struct delegation_wait *look; /* whether the header's `from` is a neighbour */
 	int64_t proof_ends;	    /* the earliest notAfter that a pair rests on; 0: none does */
 	unsigned judged;	    /* the worker's generation when the pairs were last judged */
+	unsigned assessed_in;	    /* and when `assessed` was found out */
 	bool direct_tls, up, closing, dead;
 	char session[SESSION_ID_LEN + 1];
 	uint64_t began_ms;
@@ -41,6 +43,7 @@ struct pair_in {
 	struct pair *pair;
 	struct route *route;
 	struct outgoing *question;
+	struct delegation_wait *look; /* before it is judged: is `from` a neighbour? */
 };
 
 static void run_actions(struct peer_in *p, struct actions *a);
@@ -99,6 +102,8 @@ static void pair_in_end(struct pair_in *pi)
 {
 	if (pi->question)
 		outgoing_drop(pi->question);
+	if (pi->look)
+		delegation_cancel(pi->look);
 	if (pi->route)
 		route_close(pi->route);
 	mem_free(pi);
@@ -123,6 +128,8 @@ static void end_stream(struct peer_in *p, struct err why, const struct actions *
 	if (!p->up && why.code != ERR_PEER_CLOSED && why.code != ERR_LOST)
 		shared_count(p->worker->shared, SHARED_REFUSED, 1);
 	end_pairs(p);
+	if (p->look)
+		delegation_cancel(p->look);
 	timer_stop(p->worker->timers, &p->deadline);
 	link_finish(&p->link, GOODBYE_MS);
 	if (p->link.phase == LINK_OPEN)
@@ -241,19 +248,6 @@ static void assess_certificate(struct peer_in *p, const struct domain *domain,
 		n, domain);
 }
 
-/* PROVE_R of the inbound flow (protocol sheet 14.3), for the header's `from`. */
-static void assess_peer(struct peer_in *p, struct actions *a)
-{
-	assess_certificate(p, &p->stream.peer, &p->assessed);
-	bool proven = !err_is(p->assessed.certificate);
-	struct verdict v = {.decision = proven ? VERDICT_PROVEN : VERDICT_ASK,
-		.proof = PROOF_CERTIFICATE,
-		.why = p->assessed.certificate};
-	if (!proven && p->tenant->floor_in >= LEVEL_TRUSTED)
-		v.decision = VERDICT_REFUSED;
-	stream_in_peer_verdict(&p->stream, v, a);
-}
-
 static void note_proof_end(struct peer_in *p, int64_t not_after)
 {
 	if (!p->proof_ends || not_after < p->proof_ends)
@@ -265,16 +259,78 @@ static bool by_certificate(const struct pair *pair)
 	return pair->proof == PROOF_EXTERNAL || pair->proof == PROOF_CERTIFICATE;
 }
 
+/* ---- our own domains (M-4, ADR-8) ---- */
+
+/* A domain that a tenant here truly has may not come from outside. A tenant that only says so must
+ * not keep the real owner out: its public DNS decides, and a verdict waits for it. */
+static bool is_neighbours(const struct peer_in *p, const struct domain *d)
+{
+	const struct tenant *t = registry_find(p->worker->registry, d);
+	return t && t != p->tenant;
+}
+
+static bool is_ours(const struct peer_in *p, const struct domain *d, enum delegation_state points)
+{
+	const struct tenant *t = registry_find(p->worker->registry, d);
+	return t && (t == p->tenant || points == DELEGATION_HERE);
+}
+
+/* Where a neighbour's DNS points, as far as that is known now. */
+static enum delegation_state neighbour_points(const struct peer_in *p, const struct domain *d)
+{
+	return is_neighbours(p, d) ? delegation_known(p->worker, d) : DELEGATION_ELSEWHERE;
+}
+
+/* PROVE_R of the inbound flow (protocol sheet 14.3), for the header's `from`. */
+static void assess_peer(struct peer_in *p, enum delegation_state points, struct actions *a)
+{
+	assess_certificate(p, &p->stream.peer, &p->assessed);
+	p->assessed_in = p->worker->generation;
+	bool proven = !err_is(p->assessed.certificate);
+	struct verdict v = {.decision = proven ? VERDICT_PROVEN : VERDICT_ASK,
+		.proof = PROOF_CERTIFICATE,
+		.why = p->assessed.certificate};
+	if (is_ours(p, &p->stream.peer, points))
+		v = (struct verdict){
+			.decision = VERDICT_REFUSED, .why = err_make(ERR_SPOOF_TENANT)};
+	else if (!proven && p->tenant->floor_in >= LEVEL_TRUSTED)
+		v.decision = VERDICT_REFUSED;
+	stream_in_peer_verdict(&p->stream, v, a);
+}
+
+static void on_peer_looked(void *arg, enum delegation_state points)
+{
+	struct peer_in *p = arg;
+	struct actions a;
+	p->look = NULL;
+	actions_init(&a);
+	assess_peer(p, points, &a);
+	run_actions(p, &a);
+	actions_fini(&a);
+}
+
+static void look_at_peer(struct peer_in *p, struct actions *a)
+{
+	if (is_neighbours(p, &p->stream.peer))
+		p->look = delegation_ask(p->worker, &p->stream.peer, on_peer_looked, p);
+	else
+		assess_peer(p, DELEGATION_ELSEWHERE, a);
+}
+
 /* What was proven, under the tenant's rules and authorities of now. */
 static struct err judge_again(struct peer_in *p)
 {
-	p->judged = p->worker->generation;
+	bool known = true;
 	p->proof_ends = 0;
 	for (size_t i = 0; i < p->stream.pairs.count; i++) {
 		const struct pair *pair = p->stream.pairs.items[i];
 		struct assessment found;
 		if (pair->state != PAIR_VALID)
 			continue;
+		enum delegation_state points = neighbour_points(p, &pair->from);
+		known &= points != DELEGATION_UNKNOWN;
+		if (is_ours(p, &pair->from, points))
+			return err_make(ERR_SPOOF_TENANT);
 		if (level_of_proof(pair->proof, p->link.tls != NULL) < p->tenant->floor_in)
 			return err_make(ERR_POLICY);
 		if (!by_certificate(pair))
@@ -284,28 +340,21 @@ static struct err judge_again(struct peer_in *p)
 			return found.certificate;
 		note_proof_end(p, found.not_after);
 	}
+	if (known)
+		p->judged = p->worker->generation; /* else we come back */
 	return err_ok();
 }
 
 /* ---- pairs ---- */
 
-/* A domain that a tenant here truly has may not come from outside (M-4, ADR-8). A tenant that only
- * says so must not keep the real owner out: its public DNS decides. */
-static bool is_ours(struct peer_in *p, const struct domain *d)
-{
-	struct tenant *t = registry_find(p->worker->registry, d);
-	if (!t)
-		return false;
-	return t == p->tenant || delegation_known(p->worker, d) != DELEGATION_ELSEWHERE;
-}
-
-static struct verdict judge_pair(struct peer_in *p, const struct pair *pair)
+static struct verdict judge_pair(struct peer_in *p, const struct pair *pair,
+	enum delegation_state points)
 {
 	struct verdict refused = {.decision = VERDICT_REFUSED};
 	struct tenant *t = registry_find(p->worker->registry, &pair->to);
 	if (!t || t != p->tenant)
 		refused.why = err_make(t ? ERR_PAIR_TO : ERR_HOST_UNKNOWN); /* DB-11 */
-	else if (is_ours(p, &pair->from))
+	else if (is_ours(p, &pair->from, points))
 		refused.why = err_make(ERR_SPOOF_TENANT);
 	else if (!p->link.tls && p->tenant->floor_in >= LEVEL_SECURE)
 		refused.why = err_make(ERR_TLS_REQUIRED);
@@ -335,6 +384,29 @@ static struct pair_in *pair_in_of(struct peer_in *p, struct pair *pair)
 	return pair->user;
 }
 
+static void on_sender_looked(void *arg, enum delegation_state points)
+{
+	struct pair_in *pi = arg;
+	struct peer_in *p = pi->peer;
+	struct actions a;
+	pi->look = NULL;
+	actions_init(&a);
+	stream_in_verdict(&p->stream, pi->pair, judge_pair(p, pi->pair, points), &a);
+	run_actions(p, &a);
+	actions_fini(&a);
+}
+
+static void look_at_sender(struct peer_in *p, struct pair *pair, struct actions *a)
+{
+	if (is_neighbours(p, &pair->from)) {
+		struct pair_in *pi = pair_in_of(p, pair);
+		pi->look = delegation_ask(p->worker, &pair->from, on_sender_looked, pi);
+		return;
+	}
+	struct verdict v = judge_pair(p, pair, DELEGATION_ELSEWHERE);
+	stream_in_verdict(&p->stream, pair, v, a);
+}
+
 static void finish_question(struct pair_in *pi, enum db_outcome outcome, const char *condition)
 {
 	struct peer_in *p = pi->peer;
@@ -342,7 +414,14 @@ static void finish_question(struct pair_in *pi, enum db_outcome outcome, const c
 	outgoing_drop(pi->question);
 	pi->question = NULL;
 	actions_init(&a);
-	stream_in_verified(&p->stream, pi->pair, outcome, condition, &a);
+	/* M-3: the floor may have risen since the question was asked. */
+	if (level_of_proof(PROOF_DIALBACK, p->link.tls != NULL) < p->tenant->floor_in)
+		stream_in_verdict(&p->stream, pi->pair,
+			(struct verdict){.decision = VERDICT_REFUSED,
+				.why = err_make(ERR_DB_REFUSED)},
+			&a);
+	else
+		stream_in_verified(&p->stream, pi->pair, outcome, condition, &a);
 	run_actions(p, &a);
 	actions_fini(&a);
 }
@@ -454,6 +533,12 @@ static void pair_valid(struct peer_in *p, const struct pair *pair)
 	if (pair->proof == PROOF_EXTERNAL)
 		note_proof_end(p, p->assessed.not_after);
 	log_pair(p, pair);
+	/* What made us offer EXTERNAL may have been true before a reload only. */
+	struct err why = pair->proof == PROOF_EXTERNAL && p->assessed_in != p->worker->generation
+				 ? judge_again(p)
+				 : err_ok();
+	if (err_is(why))
+		fail_stream(p, why);
 }
 
 static void check_key(struct peer_in *p, const struct db_query *q, struct actions *a)
@@ -502,9 +587,9 @@ static void on_action(struct peer_in *p, struct actions *a, const struct act *ac
 	}
 	actions_init(&next);
 	if (act->kind == ACT_ASSESS_PEER)
-		assess_peer(p, &next);
+		look_at_peer(p, &next);
 	else if (act->kind == ACT_ASSESS)
-		stream_in_verdict(&p->stream, act->pair, judge_pair(p, act->pair), &next);
+		look_at_sender(p, act->pair, &next);
 	else if (act->kind == ACT_CHECK_KEY)
 		check_key(p, &a->query, &next);
 	run_actions(p, &next);
@@ -532,11 +617,13 @@ static struct stream_local look_up(struct peer_in *p, const struct stream_header
 	local.served = true;
 	local.tls_required = t->floor_in >= LEVEL_SECURE;
 	local.offer_tls = t->certificate && (local.tls_required || p->worker->gate->attempt_starttls);
-	local.sni_conflict = p->link.tls && p->sni_tenant != t;
+	/* Tenants are told apart by their domain: a reload makes new objects. */
+	local.sni_conflict = p->link.tls && !domain_eq(&p->sni_tenant->domain, &t->domain);
 	tenant_hold(t);
 	tenant_release(p->tenant);
 	p->tenant = t;
-	local.from_ours = domain_is_set(&h->from) && is_ours(p, &h->from);
+	local.from_ours = domain_is_set(&h->from) &&
+			  is_ours(p, &h->from, neighbour_points(p, &h->from));
 	return local;
 }
 
@@ -668,17 +755,28 @@ void peer_in_accept(struct worker *w, int fd)
 
 /* ---- reload and stop ---- */
 
+/* A tenant may have lost one of its domains, or another tenant got it: also while the question
+ * about a pair is open. */
+static bool targets_stay(const struct peer_in *p, const struct tenant *t)
+{
+	for (size_t i = 0; i < p->stream.pairs.count; i++) {
+		const struct pair *pair = p->stream.pairs.items[i];
+		if (pair->state != PAIR_FAILED && !tenant_has_domain(t, &pair->to))
+			return false;
+	}
+	return true;
+}
+
 static void rejudge(struct peer_in *p)
 {
 	if (p->dead || !p->tenant)
 		return;
-	struct tenant *t = registry_find(p->worker->registry, &p->tenant->domain);
-	if (!t || !tenant_has_domain(t, &p->stream.ours)) {
+	struct tenant *t = registry_find(p->worker->registry, &p->stream.ours);
+	if (!t || !targets_stay(p, t)) {
 		fail_stream(p, err_make(ERR_HOST_GONE)); /* RFC 6120 4.9.3.5 */
 		return;
 	}
-	if (t == p->tenant)
-		return;
+	bool changed = t->version != p->tenant->version;
 	tenant_hold(t);
 	tenant_release(p->tenant);
 	p->tenant = t;
@@ -687,7 +785,8 @@ static void rejudge(struct peer_in *p)
 		if (pi && pi->route)
 			route_set_tenants(pi->route, t, t);
 	}
-	struct err why = judge_again(p);
+	/* Where only others changed, proofs are looked at in their own time (proofs_hold). */
+	struct err why = changed ? judge_again(p) : err_ok();
 	if (err_is(why))
 		fail_stream(p, why);
 }
