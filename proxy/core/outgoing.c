@@ -221,8 +221,13 @@ static void on_link_closed(void *owner)
 		if (sendq_count(&o->queue)) {
 			outgoing_start(o);
 			be_patient(o);
-		} else if (o->finishing)
+		} else if (o->finishing) {
 			graveyard(o);
+		}
+		/* Its last stanzas may have left with it; and nobody waits for a stream that is not
+		 * ready (BE-4). */
+		if (!o->finishing)
+			o->events->room(o->owner);
 	}
 }
 
