@@ -65,6 +65,8 @@ const struct scan_case scan_corpus_good[] = {
 		"E m{S} a=1 db:a{D}=2 x:a{urn:x}=3 +=S +db=D\n"),
 	IN("", "An attribute may be called xmlns with a prefix", "<m db:xmlns='1'/>",
 		"E m{S} db:xmlns{D}=1 +=S +db=D\n"),
+	IN("", "A prefix bound again makes two attributes of what would be one",
+		"<m xmlns:a='urn:1' xmlns:b='urn:1'><x xmlns:a='urn:2' a:q='' b:q=''/></m>", "E m{S} +=S\n"),
 	IN("", "A declaration may follow its use", "<x:m x:a='1' xmlns:x='urn:x'/>",
 		"E x:m{urn:x} x:a{urn:x}=1\n"),
 	IN("", "A namespace name's references are resolved", "<m xmlns='urn:&#x61;&amp;b'/>",

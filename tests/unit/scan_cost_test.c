@@ -23,6 +23,14 @@ static const struct scan_limits lifted = {
 
 /* Sanitizers and valgrind make everything slower: then the growth alone is judged. */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SLOW 1
+#elif defined(__has_feature)
+#define SLOW (__has_feature(address_sanitizer) || __has_feature(thread_sanitizer))
+#else
+#define SLOW 0
+#endif
+
+#if SLOW
 static const double allowed_ms = 1000;
 #else
 static const double allowed_ms = 50;
