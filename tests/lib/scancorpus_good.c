@@ -85,6 +85,15 @@ const struct scan_case scan_corpus_good[] = {
 		" xmlns:d='//x/%41' xmlns:e='a+b-c.1:x/y' xmlns:f='#f' xmlns:g='?q' xmlns:h='http:///'"
 		" xmlns:i='tag:a@b,2004:~!$&amp;&apos;()*'/>", "E m{S} +=S\n"),
 
+	IN("", "The namespaces of everyday stanzas are taken",
+		"<message from='a@a.example/x' to='b@b.example' type='chat' id='1'><body>x</body>"
+		"<html xmlns='http://jabber.org/protocol/xhtml-im'><body xmlns='http://www.w3.org/1999/xhtml'/></html>"
+		"<encrypted xmlns='eu.siacs.conversations.axolotl'/><x xmlns='vcard-temp:x:update'/>"
+		"<c xmlns='http://jabber.org/protocol/caps' node='https://gajim.org' ver='x='/>"
+		"<d xmlns='http://www.w3.org/2000/09/xmldsig#'/><q xmlns='google:queue'/>"
+		"<data xmlns='http://www.xmpp.org/extensions/xep-0084.html#ns-metadata'/></message>",
+		"E message{S} from=a@a.example/x to=b@b.example type=chat id=1 +=S\n"),
+
 	/* text */
 	IN("X06", "The five entities and character references are text",
 		"<m a='&lt;&gt;&amp;&apos;&quot;&#38;&#x26;'>&lt;&gt;&amp;&apos;&quot;&#65;&#x1F600;</m>",
