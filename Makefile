@@ -94,14 +94,15 @@ FUZZ_SECONDS ?= 60
 RUNS	 ?= 10000000
 FUZZ_SAN := -fsanitize=address,undefined -fno-sanitize-recover=all
 FUZZERS	 := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/*_fuzz.c))
-FUZZ_OBJ := $(patsubst %.c,$(B)/fuzz/obj/%.o,$(wildcard proxy/base/*.c proxy/xmpp/*.c) $(LIB_SRC))
-# A short quarantine and short traces of allocations double the speed and still name the fault.
-FUZZ_ENV := ASAN_OPTIONS=quarantine_size_mb=4:malloc_context_size=4
+FUZZ_OBJ := $(patsubst %.c,$(B)/fuzz/obj/%.o,$(PURE_SRC) $(LIB_SRC))
 FUZZ_RUN  = -max_len=4096 -timeout=10 -rss_limit_mb=1024 -dict=tests/fuzz/xml.dict \
 	    -artifact_prefix=$(B)/fuzz/ -print_final_stats=1
 
+# A short quarantine and short traces of allocations double the speed and still name the fault.
+FUZZ_ENV := ASAN_OPTIONS=quarantine_size_mb=4:malloc_context_size=4
+
 # What the fuzzer steers by is our code, not the tests' own.
-$(B)/fuzz/obj/proxy/%.o: FUZZ_COV := -fsanitize=fuzzer-no-link
+$(B)/fuzz/obj/proxy/%.o $(B)/fuzz/obj/tenants/%.o: FUZZ_COV := -fsanitize=fuzzer-no-link
 $(B)/fuzz/obj/%.o: %.c | $(MBEDTLS)/lib/libmbedtls.a
 	@mkdir -p $(@D)
 	@echo "  FUZZ  $<"
