@@ -189,6 +189,9 @@ static void a_reload_forgets_whoever_is_gone_or_changed(void **state)
 	assert_int_equal(reads[CHANNEL_KEY], 3);
 	(void)assess_credential(assessor, NULL, changes, &e);
 	assert_int_equal(reads[CHANNEL_KEY], 4);
+	/* The one that left took its key along: should it come back, it is read anew. */
+	(void)assess_credential(assessor, NULL, add_tenant("bree.example", 1), &e);
+	assert_int_equal(reads[CHANNEL_KEY], 5);
 	/* A stream that shows the old one was its last holder: the key goes with it. */
 	assert_int_equal(credential_count(shown), 1);
 	credential_release(shown);
