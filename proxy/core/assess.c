@@ -139,8 +139,8 @@ static struct err read_credential(struct kept *k, struct channel *channel, const
 	return e;
 }
 
-struct credential *assess_credential(struct assessor *a, struct channel *channel,
-	const struct tenant *t, struct err *e)
+struct credential *assess_credential(
+	struct assessor *a, struct channel *channel, const struct tenant *t, struct err *e)
 {
 	struct kept *k = kept_for(a, t);
 	if (!k->has_credential && may_try(&k->credential_tried_s)) {
@@ -152,8 +152,8 @@ struct credential *assess_credential(struct assessor *a, struct channel *channel
 }
 
 /* *read: the file was had, whatever it was worth. */
-static struct cert_set *read_cas(struct channel *channel, const struct tenant *t,
-	enum channel_file which, bool *read)
+static struct cert_set *read_cas(
+	struct channel *channel, const struct tenant *t, enum channel_file which, bool *read)
 {
 	struct buf pem;
 	struct cert_set *set = NULL;
@@ -169,16 +169,16 @@ static struct cert_set *read_cas(struct channel *channel, const struct tenant *t
 	return set;
 }
 
-static struct cert_set *gate_cas(struct assessor *a, struct channel *channel,
-	const struct gate *gate)
+static struct cert_set *gate_cas(
+	struct assessor *a, struct channel *channel, const struct gate *gate)
 {
 	if (!a->gate_read && gate->ca_file && *gate->ca_file && may_try(&a->gate_tried_s))
 		a->gate_cas = read_cas(channel, NULL, CHANNEL_GATE_CA, &a->gate_read);
 	return a->gate_cas;
 }
 
-static struct cert_set *tenant_cas(struct assessor *a, struct channel *channel,
-	const struct tenant *t)
+static struct cert_set *tenant_cas(
+	struct assessor *a, struct channel *channel, const struct tenant *t)
 {
 	struct kept *k = kept_for(a, t);
 	if (!k->has_cas && t->ca_file && may_try(&k->cas_tried_s))
