@@ -154,7 +154,7 @@ static void fail_all(struct outgoing *o, struct err why)
 	if (o->have_failure)
 		return;
 	o->state = OUTGOING_IDLE;
-	o->was_ready = false;
+	o->was_ready = o->next_candidate = false;
 	o->why = why;
 	o->have_failure = true;
 	log_leg(o, why, "stream-failed");
