@@ -24,9 +24,8 @@ import ssl
 import unittest
 
 import common
-from lab import ejabberd, prosody
-from lab.net import LabError
-from lab.scene import Scene
+from lab import gate as lab_gate
+from lab.scene import SERVERS, Scene
 from script import (FEATURE_DIALBACK, FEATURE_EXTERNAL, TLS, Closed, Dialogue, ScriptedServer,
                     attribute, client_context, message)
 from stage import GATE, Stage
@@ -51,6 +50,12 @@ CELLS = {
     (6, 4): "U U FG-C04 FG-T01", (6, 5): "T T", (6, 6): "T T",
 }
 NOT_PURE = {(1, 4, "dials", "clear"): "E", (1, 5, "dials", "clear"): "E"}
+# Stock servers judge a certificate behind the handshake: dialled they say so, dialling they go
+# without a word.
+STOCK_REASONS = {
+    (4, 6, "dials"): {"FG-S20"}, (4, 6, "answers"): {"FG-C04"},
+    (6, 4, "dials"): {"FG-C04"}, (6, 4, "answers"): set(),
+}
 
 
 def expected(init, recv, role, mode):
@@ -229,6 +234,18 @@ class Scripted(unittest.TestCase):
             self.check(*cell)
         self.assertEqual(len(quiet) + len(ready), 144)
 
+    def test_what_a_peer_refuses_one_tenant_costs_its_neighbours_nothing(self):
+        """M-1, ST-17: a breaker of the pair, on whichever worker it is."""
+        server = self.peers[4, 6, "dials", "clear"]
+        for _ in range(6):
+            self.assertEqual(self.dial_answer("t4.example", server), "U")
+        self.assertNotEqual(self.dial_answer("t5.example", server), "U")
+
+    def dial_answer(self, tenant, server):
+        with self.stage.canary.dial(tenant, server.domain) as backend:
+            found = backend.expect("<stream:error>.*?</stream:error>|<db:result[^>]*>").group(0)
+            return "U" if "stream:error" in found else found
+
     def check(self, init, recv, role, mode):
         with self.subTest(f"{init} {recv} {role} {mode}"):
             self.mark = self.stage.gate.mark()
@@ -273,6 +290,84 @@ class Scripted(unittest.TestCase):
             return "U"
         self.assertIn(server.domain, self.stage.canary.stanzas[-1])
         return min(self.noted("W-IN"), dialler.saw, key="UVET".index)
+
+
+class Real(unittest.TestCase):
+    """The same cells, where the peer is a stock server that can be configured to be the type."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.scene = scene = Scene("golden-real", common.BINARY, backends=(), peers=())
+        cls.addClassCleanup(scene.close)
+        tenants = [f"t{kind}.example" for kind in TLS_REQUIRED]
+        scene.backend("prosody", tenants, "10.99.0.12")
+        for kind, tenant in zip(TLS_REQUIRED, tenants):
+            floor = POLICY[kind]
+            scene.gate.tenant(tenant, "10.99.0.12:5269", cls.identity(kind, tenant),
+                              policy={"inbound": floor, "outbound": floor})
+        cls.peers = {}
+        for software, first in (("prosody", 50), ("ejabberd", 60)):
+            for kind in TLS_REQUIRED:
+                cls.add_peer(software, kind, f"10.99.0.{first + kind}")
+        scene.start()
+        cls.gate = scene.gate
+        cls.users = {domain: scene.client(domain) for domain in scene.of}
+
+    @classmethod
+    def identity(cls, kind, domain):
+        return cls.scene.ca.issue(domain, signed_by="intermediate" if kind in CA_ISSUED
+                                  else "self")
+
+    @classmethod
+    def add_peer(cls, software, kind, address):
+        """Type 4 knows no authority at all; 5 asks for no certificate but uses a good one; 6
+        demands it and has no dialback."""
+        scene, domain = cls.scene, f"{software}{kind}.example"
+        module, server = SERVERS[software]
+        host = scene.net.host(f"{software}{kind}", address)
+        trust = scene.ca.root if kind in CA_ISSUED else scene.unknown_ca.root
+        config = module.peer_config(host, [domain], cls.identity(kind, domain), trust,
+                                    "external" if kind == 6 else "dialback")
+        scene.names.peer(domain, address, starttls=5269)
+        # pylint: disable-next=protected-access
+        scene._add(server(host, config, [domain], lab_gate.NAMES), [domain])
+        cls.peers[software, kind] = domain
+
+    def test_cells_with_stock_servers(self):
+        for (software, kind), peer in self.peers.items():
+            for ours in TLS_REQUIRED:
+                for role in ("dials", "answers"):
+                    self.check(software, kind, peer, ours, role)
+
+    def check(self, software, kind, peer, ours, role):
+        tenant = f"t{ours}.example"
+        init, recv = (ours, kind) if role == "dials" else (kind, ours)
+        with self.subTest(f"{init} {recv} {role} {software}"):
+            sender, target = (tenant, peer) if role == "dials" else (peer, tenant)
+            level, _ = expected(init, recv, role, "tried")
+            mark, ident = self.gate.mark(), f"{sender} {target}"
+            self.users[sender].message(self.users[target].full, "well met", ident)
+            if level == "U":
+                self.refused(sender, target, ident, mark)
+                self.assertEqual(self.reasons(mark), STOCK_REASONS[init, recv, role])
+                return
+            self.users[target].wait(lambda one: one.get("id") == ident, 10, "the message")
+            up = self.gate.wait_event("stream-up", leg="W-OUT" if role == "dials" else "W-IN",
+                                      **{"from": sender, "to": target})
+            shown = "T" if ours in CA_ISSUED else "E"
+            self.assertEqual(min(LEVEL_OF[up["trust"]], shown, key="UVET".index), level, up)
+
+    def refused(self, sender, target, ident, mark):
+        """The sender is told, and the receiver's user never sees it."""
+        answer = self.users[sender].wait(lambda one: one.get("id") == ident, 15, "an error")
+        self.assertEqual(answer.get("type"), "error")
+        self.assertFalse([one for one in self.users[target].messages()
+                          if one.get("id") == ident and one.get("type") != "error"])
+        self.assertFalse(self.gate.events("stream-up", mark, **{"from": sender, "to": target}))
+
+    def reasons(self, mark):
+        return {event["reason"] for name in ("refused", "stream-failed")
+                for event in self.gate.events(name, mark)}
 
 
 if __name__ == "__main__":
