@@ -64,7 +64,7 @@ $(B)/gate.list: SOURCES = $(GATE_SRC)
 $(B)/%.list: FORCE
 	@mkdir -p $(@D)
 	@echo '$(SOURCES)' | cmp -s - $@ || echo '$(SOURCES)' >$@
-FORCE:
+.PHONY: FORCE
 
 $(B)/libpure.a: $(call obj,$(PURE_SRC)) $(B)/pure.list
 	@rm -f $@
