@@ -24,7 +24,7 @@ CONFDIR	 := /etc/fedgate
 PYTHON	 := /usr/bin/python3
 
 MBEDTLS	 := $(DEPS)/mbedtls
-PACKAGES := libuv libxml-2.0 libidn2 libidn ldns
+PACKAGES := libuv libxml-2.0 libidn2 libidn ldns jansson
 WARN	 := -Wall -Wextra -Wshadow -Wconversion -Wvla -Wstrict-prototypes -Wmissing-prototypes -Werror
 CPPFLAGS += -Iinclude -isystem $(MBEDTLS)/include -D_POSIX_C_SOURCE=200809L \
 	    -DMBEDTLS_CONFIG_FILE='"fedgate_mbedtls_config.h"' -D_FORTIFY_SOURCE=2
@@ -34,7 +34,7 @@ ALL_CFLAGS = -std=c11 $(WARN) $(CFLAGS) $(SAN) -fno-omit-frame-pointer -fstack-p
 LDFLAGS	 += -pie -Wl,-z,relro,-z,now $(SAN)
 PURE_LIBS = $(MBEDTLS)/lib/libmbedx509.a $(MBEDTLS)/lib/libmbedcrypto.a \
 	    $(shell pkg-config --libs libxml-2.0 libidn2 libidn) -linih
-LIBS	  = $(MBEDTLS)/lib/libmbedtls.a $(PURE_LIBS) -lunbound $(shell pkg-config --libs libuv ldns) -lpthread
+LIBS	  = $(MBEDTLS)/lib/libmbedtls.a $(PURE_LIBS) -lunbound $(shell pkg-config --libs libuv ldns jansson) -lpthread
 
 # Layers: `pure` may not see a socket, a clock or the environment (tests/layers.sh).
 PURE_SRC := $(wildcard proxy/base/*.c proxy/xmpp/*.c proxy/trust/*.c tenants/*.c)
@@ -42,12 +42,16 @@ GATE_SRC := $(wildcard proxy/net/*.c proxy/keys/*.c proxy/crypto/*.c proxy/core/
 MAIN_SRC := $(wildcard proxy/*.c)
 UNIT_SRC := $(wildcard tests/unit/*.c)
 WIRED_SRC := $(wildcard tests/unit-net/*.c)
+WIRED_LIB_SRC := $(wildcard tests/unit-net/lib/*.c)
+LIB_SRC	 := $(wildcard tests/lib/*.c)
 obj	  = $(patsubst %.c,$(B)/obj/%.o,$(1))
 
 UNITS	 := $(patsubst tests/unit/%.c,$(B)/unit/%,$(UNIT_SRC))
 WIRED	 := $(patsubst tests/unit-net/%.c,$(B)/unit-net/%,$(WIRED_SRC))
 
-.PHONY: all help clean units
+.PHONY: all help deps demo demo-down test test-all test-backports tests-built units fuzz fuzz-long \
+	format check-format install uninstall clean distclean
+.SECONDARY:
 all: $(B)/fedgate
 
 help:
@@ -78,29 +82,90 @@ $(B)/fedgate: $(call obj,$(MAIN_SRC)) $(B)/libgate.a $(B)/libpure.a
 	@echo "  LINK  $@"
 	@$(CC) $(LDFLAGS) -o $@ $(call obj,$(MAIN_SRC)) $(B)/libgate.a $(B)/libpure.a $(LIBS)
 
+# Code that several tests share. It may use other parsers than ours, to compare.
+$(B)/obj/tests/lib/%.o: CPPFLAGS += -Itests/lib
+$(B)/libtest.a: $(call obj,$(LIB_SRC))
+	@rm -f $@
+	@$(AR) rcs $@ $^
+
 # Unit tests link libpure.a alone: a hidden call to a socket library is an undefined symbol.
 $(B)/unit/%: $(B)/obj/tests/unit/%.o $(B)/libpure.a
 	@mkdir -p $(@D)
 	@echo "  LINK  $@"
 	@$(CC) $(LDFLAGS) -o $@ $< $(B)/libpure.a $(PURE_LIBS) -lcmocka $(UNIT_LIBS)
 
-$(B)/unit/scan_diff_test: UNIT_LIBS := -lexpat
+# Tests of the scanner and of what stands on it play streams with the code of tests/lib.
+SCAN_TESTS := $(filter $(B)/unit/scan_% $(B)/unit/repair_%,$(UNITS))
+$(SCAN_TESTS): $(B)/libtest.a
+$(SCAN_TESTS): UNIT_LIBS = $(B)/libtest.a $(B)/libpure.a -lexpat $(PURE_LIBS)
+$(patsubst $(B)/unit/%,$(B)/obj/tests/unit/%.o,$(SCAN_TESTS)): CPPFLAGS += -Itests/lib
+$(B)/unit/buf_test: UNIT_LIBS := -Wl,--wrap=mem_free
 
-$(B)/unit-net/%: $(B)/obj/tests/unit-net/%.o $(B)/libgate.a $(B)/libpure.a
+$(B)/libwired.a: $(call obj,$(WIRED_LIB_SRC))
+	@rm -f $@
+	@$(AR) rcs $@ $^
+
+# The helpers of these tests speak OpenSSL, so that two libraries meet.
+$(B)/unit-net/%: $(B)/obj/tests/unit-net/%.o $(B)/libwired.a $(B)/libgate.a $(B)/libpure.a
 	@mkdir -p $(@D)
 	@echo "  LINK  $@"
-	@$(CC) $(LDFLAGS) -o $@ $< $(B)/libgate.a $(B)/libpure.a $(LIBS) -lcmocka
+	@$(CC) $(LDFLAGS) -o $@ $< $(B)/libwired.a $(B)/libgate.a $(B)/libpure.a $(LIBS) -lcmocka -lssl -lcrypto
 
-units: $(UNITS) $(WIRED)
-	@for t in $^; do echo "== $$t"; $$t || exit 1; done
+# Certificates, right and wrong, with the verdict that each must get.
+CERTS := $(B)/certs/cases.tsv
+$(CERTS): $(wildcard tests/lab/certs/*.py)
+	@echo "  CERTS $(@D)"
+	@$(PYTHON) -B tests/lab/certs/make_corpus.py $(@D)
+$(B)/obj/tests/unit/cert_%.o $(B)/obj/tests/unit-net/cert_%.o: CPPFLAGS += -DCERTS_DIR='"$(B)/certs"'
 
-$(MBEDTLS)/lib/libmbedtls.a: packaging/deps/mbedtls.sh packaging/deps/fedgate_mbedtls_config.h
+# A stranger's key that takes a third of a second to compute with is refused when it is read.
+$(B)/fedgate $(WIRED): LDFLAGS += -Wl,--wrap=mbedtls_pk_parse_subpubkey,-u,__wrap_mbedtls_pk_parse_subpubkey
+
+units: $(UNITS) $(WIRED) $(CERTS)
+	@for t in $(UNITS) $(WIRED); do echo "== $$t"; $$t || exit 1; done
+
+# Fuzzing: clang, libFuzzer, sanitizers; all objects of its own in build/fuzz.
+#   make fuzz      fuzzes every target, FUZZ_SECONDS in all; non-zero on a finding
+#   make fuzz-long fuzzes the scanner against libxml2 and expat, RUNS executions
+FUZZ_SECONDS ?= 60
+RUNS	 ?= 10000000
+FUZZ_SAN := -fsanitize=address,undefined -fno-sanitize-recover=all
+FUZZERS	 := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/*_fuzz.c))
+FUZZ_OBJ := $(patsubst %.c,$(B)/fuzz/obj/%.o,$(PURE_SRC) $(LIB_SRC))
+FUZZ_RUN  = -max_len=4096 -timeout=10 -rss_limit_mb=1024 -dict=tests/fuzz/xml.dict \
+	    -artifact_prefix=$(B)/fuzz/ -print_final_stats=1
+
+$(B)/fuzz/obj/%.o: %.c | $(MBEDTLS)/lib/libmbedtls.a
+	@mkdir -p $(@D)
+	@echo "  FUZZ  $<"
+	@clang $(CPPFLAGS) -Itests/lib -std=c11 -O1 -g $(FUZZ_SAN) -fsanitize=fuzzer-no-link \
+		$(shell pkg-config --cflags libxml-2.0) -MMD -MP -c -o $@ $<
+
+$(B)/fuzz/libfuzz.a: $(FUZZ_OBJ)
+	@rm -f $@
+	@$(AR) rcs $@ $^
+
+$(B)/fuzz/%: $(B)/fuzz/obj/tests/fuzz/%.o $(B)/fuzz/libfuzz.a
+	@clang $(FUZZ_SAN) -fsanitize=fuzzer -o $@ $< $(B)/fuzz/libfuzz.a $(PURE_LIBS) -lexpat
+
+# What is found on the way goes to build/, never into the committed seeds.
+fuzz: $(FUZZERS)
+	@for f in $^; do n=$$(basename $$f _fuzz); mkdir -p $(B)/fuzz/found/$$n; \
+		echo "== $$f"; \
+		$$f $(FUZZ_RUN) -max_total_time=$$(($(FUZZ_SECONDS) / $(words $(FUZZERS)))) \
+			$(B)/fuzz/found/$$n tests/fuzz/corpus/$$n >$$f.log 2>&1 || { tail -40 $$f.log; exit 1; }; \
+		grep -E 'number_of_executed_units|average_exec_per_sec' $$f.log; \
+	done
+
+fuzz-long: $(B)/fuzz/scan_fuzz
+	@mkdir -p $(B)/fuzz/found/scan
+	$< $(FUZZ_RUN) -runs=$(RUNS) $(B)/fuzz/found/scan tests/fuzz/corpus/scan
+
+$(MBEDTLS)/lib/libmbedtls.a: packaging/deps/mbedtls.sh packaging/deps/fedgate_mbedtls_config.h \
+		packaging/deps/mbedtls-pss.patch
 	packaging/deps/mbedtls.sh $(DEPS)
 
 # ---- what a person types ----
-
-.PHONY: deps demo test test-all test-backports tests-built format check-format install uninstall \
-	distclean
 
 # Everything that the unit tests need; tests/run.py runs them.
 tests-built: all $(UNITS) $(WIRED) $(CERTS)
@@ -113,7 +178,10 @@ deps:
 demo:
 	@packaging/deps/packages.sh build lab
 	@$(MAKE) --no-print-directory -j2 all
-	@$(PYTHON) -B tests/lab/demo.py
+	@PYTHONPATH=tests $(PYTHON) -B -m lab.demo $(B)/fedgate
+
+demo-down:
+	@PYTHONPATH=tests $(PYTHON) -B -m lab.net down
 
 test:
 	@packaging/deps/packages.sh build test lab
@@ -121,12 +189,12 @@ test:
 
 test-all:
 	@packaging/deps/packages.sh build test lab backports
-	@packaging/deps/backports.sh build/backports
+	@packaging/deps/backports.sh build/deps/backports-root
 	@$(PYTHON) -B tests/run.py --all
 
 test-backports:
 	@packaging/deps/packages.sh build test lab backports
-	@packaging/deps/backports.sh build/backports
+	@packaging/deps/backports.sh build/deps/backports-root
 	@$(PYTHON) -B tests/run.py --only gcc,backports
 
 C_FILES	  = $(shell find proxy tenants include tests -name '*.[ch]')
@@ -157,4 +225,6 @@ clean:
 distclean: clean
 	rm -rf build
 
--include $(patsubst %.o,%.d,$(call obj,$(PURE_SRC) $(GATE_SRC) $(MAIN_SRC) $(UNIT_SRC) $(WIRED_SRC)))
+-include $(patsubst %.o,%.d,$(call obj,$(PURE_SRC) $(GATE_SRC) $(MAIN_SRC) $(UNIT_SRC) $(WIRED_SRC) \
+	$(WIRED_LIB_SRC) $(LIB_SRC)))
+-include $(patsubst %.o,%.d,$(FUZZ_OBJ) $(FUZZERS:$(B)/fuzz/%=$(B)/fuzz/obj/tests/fuzz/%.o))

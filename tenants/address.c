@@ -55,10 +55,9 @@ static bool address_explain(struct slice text, struct slice host, char *why)
 {
 	struct slice q = fault_quote(text);
 	struct in6_addr scratch;
-	if (ip_parse(AF_INET, text, &scratch))
-		snprintf(why, VALUE_WHY_MAX, "`%.*s` has no port: write %.*s:5269", SLICE_ARG(q),
-			SLICE_ARG(q));
-	else if (text.len && text.ptr[0] == '[' && text.ptr[text.len - 1] == ']')
+	bool v4 = ip_parse(AF_INET, text, &scratch);
+	bool v6 = text.len && text.ptr[0] == '[' && text.ptr[text.len - 1] == ']';
+	if (v4 || v6)
 		snprintf(why, VALUE_WHY_MAX, "`%.*s` has no port: write %.*s:5269", SLICE_ARG(q),
 			SLICE_ARG(q));
 	else if (text.len && text.ptr[0] != '[' && slice_find(host, ':') < host.len)
@@ -191,16 +190,16 @@ void network_write(const struct network *n, char out[ADDRESS_TEXT_MAX])
 	snprintf(out, ADDRESS_TEXT_MAX, "%s/%u", ip, n->bits);
 }
 
-static unsigned port_of(const struct sockaddr_storage *sa)
+unsigned address_port(const struct sockaddr_storage *sa)
 {
-	return sa->ss_family == AF_INET6 ? ((const struct sockaddr_in6 *)sa)->sin6_port
-					 : ((const struct sockaddr_in *)sa)->sin_port;
+	return ntohs(sa->ss_family == AF_INET6 ? ((const struct sockaddr_in6 *)sa)->sin6_port
+					       : ((const struct sockaddr_in *)sa)->sin_port);
 }
 
 bool address_eq(const struct address *a, const struct address *b)
 {
 	return a->len == b->len && a->sa.ss_family == b->sa.ss_family &&
-	       port_of(&a->sa) == port_of(&b->sa) && address_same_host(&a->sa, &b->sa);
+	       address_port(&a->sa) == address_port(&b->sa) && address_same_host(&a->sa, &b->sa);
 }
 
 bool address_same_host(const struct sockaddr_storage *a, const struct sockaddr_storage *b)
@@ -219,6 +218,14 @@ bool address_is_loopback(const struct sockaddr_storage *sa)
 	if (!bytes)
 		return false;
 	return family == AF_INET ? bytes[0] == 127 : memcmp(bytes, one, sizeof one) == 0;
+}
+
+bool address_is_any(const struct sockaddr_storage *sa)
+{
+	static const unsigned char zero[16];
+	int family;
+	const unsigned char *bytes = address_bytes(sa, &family);
+	return bytes && memcmp(bytes, zero, family == AF_INET ? 4 : sizeof zero) == 0;
 }
 
 bool network_list_has(const struct network_list *list, const struct sockaddr_storage *addr)

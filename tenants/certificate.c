@@ -97,7 +97,8 @@ static void judge_dates(const struct cert_facts *facts, const struct certificate
 {
 	char date[32];
 	int64_t third = (facts->not_after - facts->not_before) / 3;
-	int64_t early = third < WARN_DAYS * DAY ? third : WARN_DAYS * DAY;
+	const int64_t usual = (int64_t)WARN_DAYS * DAY;
+	int64_t early = third < usual ? third : usual;
 	format_date(now < facts->not_before ? facts->not_before : facts->not_after, date);
 	if (now < facts->not_before)
 		fault_add(faults, p->chain_at, "%s: is not valid before %s", p->chain_path, date);
@@ -146,6 +147,14 @@ static void judge_purpose(
 			p->chain_path);
 }
 
+static void judge_leaf(const struct cert_facts *facts, const struct tenant *t,
+	const struct certificate_pair *p, int64_t now, struct faults *faults)
+{
+	judge_dates(facts, p, now, faults);
+	judge_purpose(facts, p, faults);
+	judge_names(facts, t, p, faults);
+}
+
 /* Which certificate of the chain the key belongs to, if not the first; 0: none. */
 static size_t owner_of_key(const struct chain *c, struct slice key_pem)
 {
@@ -158,31 +167,43 @@ static size_t owner_of_key(const struct chain *c, struct slice key_pem)
 	return 0;
 }
 
-static void judge_key(const struct chain *c, const struct cert_facts *facts,
+static void report_key(
+	struct slice pem, struct err e, const struct certificate_pair *p, struct faults *faults)
+{
+	if (key_is_encrypted(pem))
+		fault_add(faults, p->key_at,
+			"%s: is encrypted; remove the passphrase: openssl pkey -in %s", p->key_path,
+			p->key_path);
+	else if (e.code == ERR_KEY_PARSE)
+		fault_add(faults, p->key_at, "%s: holds no private key that can be read",
+			p->key_path);
+	else if (err_is(e))
+		fault_add(faults, p->key_at, "%s: does not belong to the certificate in %s",
+			p->key_path, p->chain_path);
+}
+
+/* False when the key belongs to a certificate further down: then the first one is not the tenant's,
+ * and what could be said about it would mislead. */
+static bool judge_key(const struct chain *c, const struct cert_facts *facts,
 	const struct certificate_pair *p, bool deep, struct faults *faults)
 {
 	struct buf text;
+	bool misplaced = false;
 	buf_init(&text, KEY_MAX_BYTES);
 	text.secret = true;
 	if (read_text(p->key_path, p->key_at, KEY_MAX_BYTES, &text, p->key_id, faults)) {
 		struct slice pem = buf_peek(&text);
 		struct err e = key_matches(pem, facts->spki_sha256, deep);
-		if (key_is_encrypted(pem))
-			fault_add(faults, p->key_at,
-				"%s: is encrypted; remove the passphrase: openssl pkey -in %s",
-				p->key_path, p->key_path);
-		else if (e.code == ERR_KEY_PARSE)
-			fault_add(faults, p->key_at, "%s: holds no private key that can be read",
-				p->key_path);
-		else if (err_is(e) && owner_of_key(c, pem))
+		misplaced = e.code == ERR_KEY_MISMATCH && owner_of_key(c, pem);
+		if (misplaced)
 			fault_add(faults, p->chain_at,
 				"%s: the certificate of the key must come first in the file",
 				p->chain_path);
-		else if (err_is(e))
-			fault_add(faults, p->key_at, "%s: does not belong to the certificate in %s",
-				p->key_path, p->chain_path);
+		else
+			report_key(pem, e, p, faults);
 	}
 	buf_fini(&text);
+	return !misplaced;
 }
 
 /* --deep: what strangers will think of the chain. */
@@ -232,11 +253,10 @@ void certificate_judge(const struct certificate_pair *p, const struct tenant *t,
 		    p->chain_path, p->chain_at, PEM_MAX_BYTES, &chain.text, p->chain_id, faults) &&
 		split_chain(&chain, p->chain_path, p->chain_at, faults) &&
 		read_leaf(&chain, p, &facts, faults)) {
-		judge_dates(&facts, p, rules->now, faults);
-		judge_purpose(&facts, p, faults);
-		judge_names(&facts, t, p, faults);
-		judge_key(&chain, &facts, p, rules->deep, faults);
-		if (rules->deep)
+		bool first = judge_key(&chain, &facts, p, rules->deep, faults);
+		if (first)
+			judge_leaf(&facts, t, p, rules->now, faults);
+		if (first && rules->deep)
 			judge_chain(&chain, p, rules, faults);
 	}
 	buf_fini(&chain.text);

@@ -1,5 +1,5 @@
 /* All tenants of a directory, against those of before: load everything, report everything, commit
- * per tenant (architecture: "A reload").
+ * per tenant.
  *
  * Every file is a candidate: FRESH while its new content may stand, OLD when that was broken or
  * claimed another's domain and the version of before goes on, OUT when there is none. Candidates
@@ -15,7 +15,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { TENANT_FILE_MAX = 65536, REMOVED_FREELY = 3, REMOVED_SHARE = 10, SEED = 5269 };
+enum {
+	TENANT_FILE_MAX = 65536,
+	REMOVED_FREELY = 3,
+	REMOVED_SHARE = 10,
+	CONFIRM_MAX = 30,
+	SEED = 5269
+};
 
 #define CONFIRM_FILE ".confirm-removal"
 
@@ -33,7 +39,6 @@ struct load {
 	const struct gate *gate;
 	const struct registry *before; /* may be NULL */
 	struct load_options options;
-	struct cert_set *authorities; /* counted; NULL unless deep */
 	struct faults *faults;
 	struct candidate *items; /* owned */
 	size_t count;
@@ -154,9 +159,12 @@ static void read_candidate(struct load *l, struct candidate *c, struct buf *text
 	struct tenant_source src = {.file_name = path,
 		.base_dir = l->gate->tenants_dir,
 		.check_files = true,
-		.certificates = l->options.certificates || l->options.deep,
-		.rules = {l->options.deep, l->options.now, l->authorities},
-		.before = c->before};
+		.certificates = l->options.certificates || l->options.deep ? JUDGE_ALL
+				: l->before                                ? JUDGE_CHANGED
+									   : JUDGE_NONE,
+		.rules = {l->options.deep, l->options.now, l->options.authorities},
+		.before = c->before,
+		.gate = l->gate};
 	buf_clear(text);
 	struct err e = file_read(path, TENANT_FILE_MAX, text, &id);
 	if (err_is(e))
@@ -172,11 +180,7 @@ static void read_candidate(struct load *l, struct candidate *c, struct buf *text
 static void read_candidates(struct load *l)
 {
 	struct buf text;
-	struct file_id id;
-	struct place at = {.file = "fedgate.ini", .key = "ca_file"};
 	buf_init(&text, TENANT_FILE_MAX + 1);
-	if (l->options.deep && l->gate->ca_file)
-		l->authorities = certificate_authorities(l->gate->ca_file, at, &id, l->faults);
 	for (size_t i = 0; i < l->count; i++)
 		read_candidate(l, &l->items[i], &text);
 	buf_fini(&text);
@@ -184,25 +188,40 @@ static void read_candidates(struct load *l)
 
 /* --- tenants whose files are gone --- */
 
-/* How many removals the operator has confirmed; 0: none. */
-static size_t confirmed(const struct load *l)
+/* Whether the operator has confirmed this many removals. *there: whether any number was. */
+static bool is_confirmed(const struct load *l, size_t removed, bool *there)
 {
-	char *path = path_in(l, CONFIRM_FILE);
+	char *path = path_in(l, CONFIRM_FILE), number[24];
 	struct buf text;
 	struct file_id id;
-	buf_init(&text, 32);
-	struct err e = file_read(path, 31, &text, &id);
-	size_t n = err_is(e) ? 0 : strtoul(buf_cstr(&text), NULL, 10);
+	buf_init(&text, CONFIRM_MAX + 1);
+	*there = !err_is(file_read(path, CONFIRM_MAX, &text, &id));
+	snprintf(number, sizeof number, "%zu\n", removed);
+	bool same =
+		*there && (slice_eq_str(buf_peek(&text), number) ||
+				  slice_eq(buf_peek(&text), slice_of(number, strlen(number) - 1)));
 	buf_fini(&text);
 	mem_free(path);
-	return n;
+	return same;
+}
+
+static void warn_left_over(const struct load *l)
+{
+	char *path = path_in(l, CONFIRM_FILE);
+	fault_warn(l->faults, (struct place){.file = path},
+		"confirms a removal that is not waiting; delete it before it confirms another");
+	mem_free(path);
 }
 
 static bool removal_is_fine(const struct load *l, size_t removed, size_t total)
 {
 	bool emptied = l->count == 0;
 	bool many = removed > REMOVED_FREELY && removed * REMOVED_SHARE > total;
-	return removed == 0 || (!emptied && !many) || removed == confirmed(l);
+	bool asks = removed && (emptied || many);
+	bool there, confirmed = is_confirmed(l, removed, &there);
+	if (there && !asks && l->before) /* at start and at check there is nothing to ask about */
+		warn_left_over(l);
+	return !asks || confirmed;
 }
 
 static bool *mark_present(const struct load *l, size_t total)
@@ -268,6 +287,32 @@ static void report_claim(const struct load *l, const struct candidate *loser,
 		main_domain ? "domain" : "domains"};
 	fault_add(l->faults, at, "%s is served by %s already", d->name, winner->name);
 	mem_free(path);
+}
+
+/* Two spellings of one name are two files for one tenant. It stays as it was if either file leaves
+ * it so; the first file has it otherwise. */
+static void settle_twin(const struct load *l, struct candidate **first, struct candidate *c)
+{
+	bool c_wins = standing(c) == c->before && standing(*first) != c->before;
+	struct candidate *loser = c_wins ? *first : c;
+	report_claim(l, loser, c_wins ? c : *first, &c->before->domain);
+	loser->state = OUT;
+	*first = c_wins ? c : *first;
+}
+
+static void settle_twins(struct load *l)
+{
+	struct map *firsts = map_new(SEED);
+	for (size_t i = 0; i < l->count; i++) {
+		struct candidate *c = &l->items[i];
+		struct candidate *first =
+			c->before ? map_get(firsts, domain_slice(&c->before->domain)) : NULL;
+		if (first)
+			settle_twin(l, &first, c);
+		if (c->before)
+			map_put(firsts, domain_slice(&c->before->domain), first ? first : c);
+	}
+	map_free(firsts);
 }
 
 /* A domain stays with the tenant that had it; among newcomers with the first file. */
@@ -362,6 +407,7 @@ struct load_result load_tenants(const struct gate *gate, const struct registry *
 		l.result.files = l.count;
 		read_candidates(&l);
 		judge_removals(&l);
+		settle_twins(&l);
 		while (!settle_once(&l))
 			;
 	} else {
@@ -371,6 +417,5 @@ struct load_result load_tenants(const struct gate *gate, const struct registry *
 	build(&l);
 	drop_candidates(&l);
 	mem_free(l.items);
-	cert_set_release(l.authorities);
 	return l.result;
 }

@@ -111,6 +111,34 @@ static void add(struct faults *f, bool warning, struct place at, const char *fmt
 	append_line(&f->text, item);
 }
 
+/* Where items[i] belongs among those before it. */
+static size_t sorted_place(const struct faults *f, size_t i)
+{
+	size_t place = i;
+	for (size_t j = i; j-- > 0;) {
+		if (strcmp(f->items[j].file, f->items[i].file) != 0)
+			continue;
+		if (f->items[j].line <= f->items[i].line)
+			return j + 1;
+		place = j;
+	}
+	return place;
+}
+
+/* By insertion: a report is short. */
+void faults_sort(struct faults *f)
+{
+	for (size_t i = 1; i < f->item_count; i++) {
+		struct fault item = f->items[i];
+		size_t to = sorted_place(f, i);
+		memmove(&f->items[to + 1], &f->items[to], (i - to) * sizeof item);
+		f->items[to] = item;
+	}
+	buf_clear(&f->text);
+	for (size_t i = 0; i < f->item_count; i++)
+		append_line(&f->text, &f->items[i]);
+}
+
 void fault_add(struct faults *f, struct place at, const char *fmt, ...)
 {
 	va_list ap;

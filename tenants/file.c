@@ -1,11 +1,15 @@
 #include "tenants/load.h"
 
+#include "base/mem.h"
+
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { CHUNK = 16384 };
+/* S_ISVTX belongs to XSI, so the bare POSIX headers hide it. */
+enum { CHUNK = 16384, MODE_STICKY = 01000 };
 
 static int64_t nanoseconds(struct timespec t)
 {
@@ -83,7 +87,19 @@ struct err file_read(const char *path, size_t max, struct buf *out, struct file_
 	return e;
 }
 
-struct err file_look(const char *path, struct file_id *id, unsigned *mode)
+/* In a directory with the sticky bit, as /tmp, others cannot take our files away. */
+static bool in_open_directory(const char *path)
+{
+	struct stat st;
+	const char *slash = strrchr(path, '/');
+	size_t len = slash ? (size_t)(slash - path) : 0;
+	char *dir = slash ? mem_dup(path, len ? len : 1) : mem_strdup(".");
+	bool open = stat(dir, &st) == 0 && (st.st_mode & S_IWOTH) && !(st.st_mode & MODE_STICKY);
+	mem_free(dir);
+	return open;
+}
+
+struct err file_look(const char *path, struct file_id *id, struct file_rights *rights)
 {
 	struct stat st;
 	if (stat(path, &st) != 0)
@@ -91,7 +107,9 @@ struct err file_look(const char *path, struct file_id *id, unsigned *mode)
 	if (!S_ISREG(st.st_mode))
 		return err_native(ERR_FILE, S_ISDIR(st.st_mode) ? EISDIR : ENXIO);
 	*id = id_of(&st);
-	*mode = st.st_mode & 07777;
+	rights->mode = st.st_mode & 07777;
+	rights->strange_owner = st.st_uid != 0 && st.st_uid != geteuid();
+	rights->open_directory = in_open_directory(path);
 	return err_ok();
 }
 

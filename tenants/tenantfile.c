@@ -47,6 +47,37 @@ static void check_domains(const struct config_file *f, const struct tenant *t)
 	}
 }
 
+/* Whether a connection to `a` ends at this listener of ours: the backend would be the gate. */
+static bool listens_at(const struct address *listener, const struct address *a)
+{
+	return address_eq(listener, a) ||
+	       (address_is_any(&listener->sa) && address_is_loopback(&a->sa) &&
+		       address_port(&listener->sa) == address_port(&a->sa));
+}
+
+static void check_loop(const struct config_file *f, const struct address *backend,
+	const struct address_list *listeners, const char *section)
+{
+	for (size_t i = 0; i < listeners->count; i++) {
+		char text[ADDRESS_TEXT_MAX];
+		if (!listens_at(&listeners->items[i], backend))
+			continue;
+		address_write(backend, text);
+		fault_add(f->faults, config_place(f, "tenant", "backend"),
+			"%s is where the gate itself listens ([%s] in fedgate.ini)", text, section);
+		return;
+	}
+}
+
+static void check_backends(
+	const struct config_file *f, const struct tenant *t, const struct gate *gate)
+{
+	for (size_t i = 0; i < t->backends.count; i++) {
+		check_loop(f, &t->backends.items[i], &gate->listen, "gate");
+		check_loop(f, &t->backends.items[i], &gate->egress_listen, "egress");
+	}
+}
+
 /* --- files --- */
 
 struct used_file {
@@ -56,24 +87,41 @@ struct used_file {
 	bool secret;
 };
 
+static void warn_rights(struct faults *faults, struct place at, const struct used_file *u,
+	const struct file_rights *rights)
+{
+	if (u->secret && (rights->mode & MODE_OTHERS_READ))
+		fault_warn(faults, at,
+			"%s: everybody on this machine can read the key; run: chmod o-rwx %s",
+			u->path, u->path);
+	else if (rights->mode & MODE_OTHERS_WRITE)
+		fault_warn(faults, at,
+			"%s: everybody on this machine can change the file; run: chmod o-w %s",
+			u->path, u->path);
+	if (u->secret && rights->strange_owner)
+		fault_warn(faults, at,
+			"%s: the key belongs to another user, who can exchange it; run: chown root "
+			"%s",
+			u->path, u->path);
+	if (rights->open_directory)
+		fault_warn(faults, at,
+			"%s: everybody on this machine can exchange the file; run: chmod o-w "
+			"\"$(dirname %s)\"",
+			u->path, u->path);
+}
+
 /* Is it there, which one is it, and who may read it (K05)? */
 static void look(const struct config_file *f, const struct used_file *u)
 {
 	struct place at = config_place(f, u->section, u->key);
-	unsigned mode;
+	struct file_rights rights;
 	if (!u->path)
 		return;
-	struct err e = file_look(u->path, u->id, &mode);
+	struct err e = file_look(u->path, u->id, &rights);
 	if (err_is(e))
 		fault_add(f->faults, at, "%s: %s", u->path, file_why(e));
-	else if (u->secret && (mode & MODE_OTHERS_READ))
-		fault_warn(f->faults, at,
-			"%s: everybody on this machine can read the key; run: chmod o-rwx %s",
-			u->path, u->path);
-	else if (mode & MODE_OTHERS_WRITE)
-		fault_warn(f->faults, at,
-			"%s: everybody on this machine can change the file; run: chmod o-w %s",
-			u->path, u->path);
+	else
+		warn_rights(f->faults, at, u, &rights);
 }
 
 static bool same_file(const char *path, const struct file_id *id, const char *old_path,
@@ -96,12 +144,13 @@ static void judge_pair(
 	};
 	if (!p.chain_path || !p.key_path)
 		return;
-	bool changed = old && !(same_file(p.chain_path, p.chain_id,
-					second ? old->certificate2 : old->certificate,
-					second ? &old->certificate2_id : &old->certificate_id) &&
-				      same_file(p.key_path, p.key_id, second ? old->key2 : old->key,
-					      second ? &old->key2_id : &old->key_id));
-	if (src->certificates || changed)
+	bool known =
+		old &&
+		same_file(p.chain_path, p.chain_id, second ? old->certificate2 : old->certificate,
+			second ? &old->certificate2_id : &old->certificate_id) &&
+		same_file(p.key_path, p.key_id, second ? old->key2 : old->key,
+			second ? &old->key2_id : &old->key_id);
+	if (src->certificates == JUDGE_ALL || (src->certificates == JUDGE_CHANGED && !known))
 		certificate_judge(&p, t, &src->rules, f->faults);
 }
 
@@ -111,8 +160,8 @@ static void judge_authorities(
 	const struct tenant *old = src->before;
 	if (!t->ca_file)
 		return;
-	if (src->certificates ||
-		(old && !same_file(t->ca_file, &t->ca_id, old->ca_file, &old->ca_id)))
+	bool known = old && same_file(t->ca_file, &t->ca_id, old->ca_file, &old->ca_id);
+	if (src->certificates == JUDGE_ALL || (src->certificates == JUDGE_CHANGED && !known))
 		cert_set_release(certificate_authorities(
 			t->ca_file, config_place(f, "policy", "ca_file"), &t->ca_id, f->faults));
 }
@@ -162,6 +211,8 @@ struct tenant *tenant_file_read(struct slice text, const struct tenant_source *s
 	config_read(&f, &settings, src->check_files ? NULL : BUNDLE_SECTION, t);
 	check_domains(&f, t);
 	check_second_pair(&f, t);
+	if (src->gate)
+		check_backends(&f, t, src->gate);
 	if (src->check_files) {
 		check_name(&f, t);
 		check_files(&f, t, src);
@@ -186,8 +237,9 @@ struct tenant *load_tenant_text(struct slice text, const char *file_name, const 
 	struct tenant_source src = {
 		.file_name = file_name, .base_dir = base_dir, .check_files = check_files_too};
 	if (options) {
-		src.certificates = options->certificates || options->deep;
-		src.rules = (struct certificate_rules){.deep = options->deep, .now = options->now};
+		src.certificates = options->certificates || options->deep ? JUDGE_ALL : JUDGE_NONE;
+		src.rules = (struct certificate_rules){
+			options->deep, options->now, options->authorities};
 	}
 	return tenant_file_read(text, &src, &lines, faults);
 }

@@ -53,7 +53,10 @@ static bool parse_domain(struct slice text, struct domain *out, char *why)
 	struct err e = domain_parse(text, out);
 	char unicode[DOMAIN_UNICODE_MAX + 1];
 	if (e.code == ERR_DOMAIN_FOLD)
-		return say(why, "`%.*s` means another domain to older software (IDNA 2003)", text);
+		return say(why,
+			"`%.*s`: Prosody and ejabberd read names by an older standard (IDNA 2003) "
+			"and would take this one for another domain; it cannot be served",
+			text);
 	if (slice_starts(text, "*"))
 		return say(why, "`%.*s`: there are no wildcards; list every domain", text);
 	if (err_is(e))

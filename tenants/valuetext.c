@@ -42,8 +42,12 @@ struct slice value_short_form(const struct domain *d, char unicode[DOMAIN_UNICOD
 
 static void put(struct buf *out, const char *key, size_t i, struct slice value)
 {
-	/* The bundle's buffer has no limit. */
-	struct err e = buf_printf(out, "%s %s= %.*s\n", key, i ? "+" : "", SLICE_ARG(value));
+	/* Without printf, which is a third of a start's time otherwise. The bundle's buffer has no
+	 * limit, so nothing here can fail. */
+	struct err e = buf_append_str(out, key);
+	e = buf_append_str(out, i ? " += " : " = ");
+	e = buf_append(out, value);
+	e = buf_append(out, SLICE_LIT("\n"));
 	(void)e;
 }
 

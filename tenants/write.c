@@ -25,7 +25,10 @@ static const char *const id_keys[FILES] = {
 /* The bundle's buffers have no limit, so nothing here can fail. */
 static void put(struct buf *out, const char *key, const char *value)
 {
-	struct err e = buf_printf(out, "%s = %s\n", key, value);
+	struct err e = buf_append_str(out, key);
+	e = buf_append_str(out, " = ");
+	e = buf_append_str(out, value);
+	e = buf_append(out, SLICE_LIT("\n"));
 	(void)e;
 }
 
@@ -37,7 +40,10 @@ static void write_settings(const struct tenant *t, struct buf *out)
 	struct tenant copy = *t;
 	for (size_t i = 0; i < FILES; i++) {
 		const struct file_id *id = id_at(&copy, i);
+		static const struct file_id none;
 		char text[128];
+		if (file_id_eq(id, &none))
+			continue;
 		snprintf(text, sizeof text,
 			"%" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRId64 " %" PRId64, id->dev,
 			id->ino, id->size, id->mtime_ns, id->ctime_ns);
@@ -78,9 +84,15 @@ static bool parse_id(const char *text, struct file_id *id)
 
 static bool parse_number(const char *text, uint32_t *number)
 {
-	int end = 0;
-	return strlen(text) <= 10 && sscanf(text, "%" SCNu32 "%n", number, &end) == 1 &&
-	       text[end] == '\0';
+	uint64_t n = 0;
+	size_t len = strlen(text);
+	for (size_t i = 0; i < len; i++) {
+		if (text[i] < '0' || text[i] > '9' || n > UINT32_MAX)
+			return false;
+		n = n * 10 + (uint64_t)(text[i] - '0');
+	}
+	*number = (uint32_t)n;
+	return len > 0 && n <= UINT32_MAX;
 }
 
 static bool take(const struct setting *s, struct tenant *t)

@@ -4,7 +4,8 @@
 
 #include "base/buf.h"
 
-void b64_encode(struct slice in, struct buf *out);
+/* False, and nothing is appended, when it would pass out's limit. */
+bool b64_encode(struct slice in, struct buf *out);
 /* False when `in` is not canonical base64 or out is full; out may then hold a part. */
 bool b64_decode(struct slice in, struct buf *out);
 void hex_encode(const unsigned char *in, size_t len, char *out); /* 2*len digits and a NUL */

@@ -68,7 +68,7 @@ enum blame {
 	X(ERR_PEER_STREAM_ERROR, "FG-S20", PEER, "reset", "the other side closed with a stream error") \
 	X(ERR_PEER_CLOSED, "FG-S21", NOBODY, "reset", "the other side closed the stream")          \
 	X(ERR_IDLE, "FG-S22", NOBODY, "", "the stream was idle and was closed")                    \
-	X(ERR_SHUTDOWN, "FG-S23", OPERATOR, "system-shutdown", "the gate is shutting down")        \
+	X(ERR_SHUTDOWN, "FG-S23", NOBODY, "system-shutdown", "the gate is shutting down")        \
 	X(ERR_REPLY_FROM, "FG-S24", PEER, "invalid-from", "the answering server is not the one asked") \
 	X(ERR_NO_OFFER, "FG-S25", PEER, "not-authorized",                                          \
 		"the peer offered neither EXTERNAL nor dialback")                                  \
@@ -100,6 +100,8 @@ enum blame {
 	X(ERR_CERT_CHAIN, "FG-C09", PEER, "not-authorized",                                        \
 		"the certificate chain is too long or broken")                                     \
 	X(ERR_CERT_PARSE, "FG-C10", PEER, "not-authorized", "the certificate cannot be read")      \
+	X(ERR_CERT_UNSUPPORTED, "FG-C12", PEER, "not-authorized",                                  \
+		"the certificate needs an algorithm or an extension that is not supported here")   \
 	X(ERR_CERT_RENEW, "FG-C11", PEER, "reset", "the certificate that proved this stream expired") \
 	/* dns and reaching */                                                                     \
 	X(ERR_DNS_NONE, "FG-D01", PEER, "remote-connection-failed", "the domain does not exist in DNS") \

@@ -2,9 +2,12 @@
  *
  *	log_event(LOG_INFO, "stream-up", log_s("session", id), log_s("peer", name), log_end());
  *
- * Keys are fixed words; values are escaped and cut at 256 bytes. No JIDs with localparts: callers
- * give domains. Lines blamed on peers are limited to a rate per reason; what is held back is
- * counted in the next line ("suppressed":N). Pure layers do not log. */
+ * Keys are fixed words. Values are cut at 256 bytes between characters and escaped: control and
+ * direction characters as \u, bytes that are no UTF-8 as \ufffd. A line has at most 4096 bytes, so
+ * that a pipe takes it whole; fields that do not fit are left out and counted ("left_out":N), never
+ * reason, blame and why. No JIDs with localparts: callers give domains. Lines blamed on peers are
+ * limited to a rate per reason; what is held back is counted in the next line of that reason
+ * ("suppressed":N). Pure layers do not log. */
 #ifndef FEDGATE_BASE_LOG_H
 #define FEDGATE_BASE_LOG_H
 

@@ -21,7 +21,8 @@ struct slice slice_of(const void *ptr, size_t len);
 struct slice slice_str(const char *text); /* NULL gives SLICE_NONE */
 bool slice_eq(struct slice a, struct slice b);
 bool slice_eq_str(struct slice a, const char *text);
-bool slice_ieq_str(struct slice a, const char *text); /* ASCII case folded */
+bool slice_ieq(struct slice a, struct slice b); /* ASCII case folded, in every locale */
+bool slice_ieq_str(struct slice a, const char *text);
 bool slice_starts(struct slice a, const char *prefix);
 /* Where `c` stands first, or `a.len` when it does not. */
 size_t slice_find(struct slice a, char c);

@@ -27,6 +27,8 @@ struct link_events {
 	void (*tls_up)(void *owner);
 	void (*broken)(void *owner, struct err why);
 	void (*room)(void *owner); /* the kernel took bytes: there is room for more stanzas */
+	/* The socket is about to go: the last moment for link_cut(). NULL: of no interest. */
+	void (*closing)(void *owner);
 	void (*closed)(void *owner);
 };
 
@@ -43,13 +45,16 @@ struct link {
 	struct tls *tls;   /* owned or NULL */
 	struct scan *scan; /* owned */
 	struct buf wire_out;	  /* ciphertext or plaintext for the kernel */
-	struct buf writing;	  /* handed to libuv, must not move */
 	struct buf held;	  /* plaintext that came while paused */
 	bool sniff_tls;		  /* the first byte decides (XEP-0368 and RFC 6120 on one port) */
 	const struct tls_params *sniff_params;
 	bool paused, reading, feeding, broken, tls_reported, dirty, shutting, injected_check;
+	bool input_over;	/* the kernel has no more for us */
+	struct err after_held;	/* how TLS ended behind what is held */
+	bool waiting;		/* libuv holds waiting_byte until the kernel takes it */
+	char waiting_byte;
 	uint64_t wire_queued;	/* bytes ever appended to wire_out */
-	uint64_t wire_submitted; /* bytes ever given to libuv or the kernel */
+	uint64_t wire_taken;	/* bytes the kernel has taken */
 	uint64_t bytes_in;
 	uint64_t active_ms; /* last byte in or out, loop clock */
 	struct timer deadline; /* of FINISHING */
@@ -57,7 +62,7 @@ struct link {
 	struct sockaddr_storage remote_addr;
 };
 
-/* Takes over the connected socket. */
+/* Takes over the connected socket, also when it fails; link_close() ends both. */
 struct err link_open(struct link *l, struct worker *w, int fd, const struct scan_limits *limits,
 	const struct link_events *events, void *owner);
 /* Both protocols on one port: a first byte of 0x16 starts TLS with these parameters (borrowed). */
@@ -71,6 +76,8 @@ void link_write(struct link *l, struct slice bytes);
 void link_pump(struct link *l, struct sendq *q);
 /* Tells the queue what the kernel has taken and the far side acknowledged. */
 void link_settle(struct link *l, struct sendq *q);
+/* Asks the kernel what is acknowledged by now. */
+void link_acknowledge(struct link *l, struct sendq *q);
 /* The connection is over: settles the queue for good; how many stanzas were in flight. */
 size_t link_cut(struct link *l, struct sendq *q);
 void link_pause(struct link *l);

@@ -20,6 +20,8 @@
 #include "xmpp/stream_out.h"
 
 struct outgoing_events {
+	/* A connection is about to be made; may be called from inside push and start. */
+	void (*dialing)(void *owner);
 	void (*ready)(void *owner);
 	/* condition and text are the other side's words, "" when it said nothing. */
 	void (*failed)(void *owner, struct err why, const char *condition, const char *text);
@@ -35,6 +37,7 @@ struct outgoing_config {
 	const char *leg;	     /* "W-OUT", "B-IN", "W-VERIFY", "B-VERIFY"; static */
 	const char *lang;	     /* stream xml:lang; copied; "" = en */
 	const char *verify_id, *verify_key; /* a question; NULL: stanzas */
+	size_t queue_factor; /* times the configuration's queue limits; 0: once */
 };
 
 enum outgoing_state { OUTGOING_IDLE, OUTGOING_DIALING, OUTGOING_NEGOTIATING, OUTGOING_READY };
@@ -60,6 +63,8 @@ void outgoing_finish(struct outgoing *o);
 /* Free now; what is queued is lost (the owner has taken it, or counts it). */
 void outgoing_drop(struct outgoing *o);
 struct tenant *outgoing_tenant(const struct outgoing *o);
+/* Asks the kernel what all ready streams have been acknowledged. */
+void outgoings_acknowledge(struct worker *w);
 void outgoing_set_tenant(struct outgoing *o, struct tenant *t); /* after a reload */
 
 #endif

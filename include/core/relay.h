@@ -7,11 +7,9 @@
 #include "xmpp/stanza.h"
 
 struct relay {
-	struct pair *pair;    /* NULL: no such valid pair; from/to below tell which it was */
+	struct pair *pair;    /* NULL: refused */
 	struct slice bytes;   /* what goes on; valid until the next element or relay call */
 	struct err wrong;     /* the stanza is refused */
-	bool has_addresses;   /* from and to are set (they are, unless the fast way was taken) */
-	struct domain from, to;
 };
 
 /* in_lang: xml:lang of the stream it came on; out_lang: of the stream it goes out on. */

@@ -39,8 +39,9 @@ struct err sendq_push(struct sendq *q, struct slice stanza, uint64_t now_ms);
 /* The next stanzas that were not pulled: whole ones, together at most `max` bytes unless the first
  * alone is larger. Empty when there is none. */
 struct slice sendq_pull(struct sendq *q, size_t max);
-/* What the last pull gave now ends at this place of the wire. */
-void sendq_pulled(struct sendq *q, uint64_t wire_end);
+/* What the last pull gave stands at these places of the wire. In a record of TLS all of it arrives
+ * or nothing; where the bytes went out as they are, each stanza ends where its own bytes end. */
+void sendq_pulled(struct sendq *q, uint64_t wire_start, uint64_t wire_end);
 /* The kernel has taken the wire up to here. */
 void sendq_accepted(struct sendq *q, uint64_t wire_accepted);
 /* The wire up to here is acknowledged: forget these. */

@@ -39,8 +39,12 @@ enum shared_counter {
 };
 void shared_count(struct shared *s, enum shared_counter c, int64_t by);
 int64_t shared_counter(const struct shared *s, enum shared_counter c);
-/* What worker n holds in its queues right now: the supervisor logs it when the worker dies. */
-void shared_queued_set(struct shared *s, unsigned worker, uint64_t stanzas, uint64_t bytes);
-void shared_queued_get(const struct shared *s, unsigned worker, uint64_t *stanzas, uint64_t *bytes);
+/* What worker n holds right now: the supervisor logs it when the worker dies. */
+struct shared_held {
+	uint64_t stanzas, bytes; /* in its queues */
+	uint64_t unacked;	 /* stanzas with the kernel, not known to have arrived */
+};
+void shared_held_set(struct shared *s, unsigned worker, struct shared_held held);
+struct shared_held shared_held_get(const struct shared *s, unsigned worker);
 
 #endif

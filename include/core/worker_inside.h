@@ -40,6 +40,7 @@ struct worker {
 	struct assessor *assessor;
 	struct dbkey_secret secret, previous_secret;
 	bool has_previous_secret, stopping;
+	unsigned generation; /* of the configuration: changes with every reload */
 	struct link *dirty_links;
 	struct buf plain;	/* one shared buffer for decrypted bytes */
 	struct actions actions; /* one shared step record */
@@ -53,7 +54,7 @@ struct worker {
 	struct grave *graves;
 	struct session_node *peers_in, *egresses, *outgoings;
 	size_t connections;
-	uint64_t queued_stanzas, queued_bytes;
+	uint64_t queued_stanzas, queued_bytes, unacked_stanzas; /* of all outgoing streams */
 	char read_buffer[READ_BUFFER];
 };
 

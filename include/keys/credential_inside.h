@@ -18,6 +18,9 @@ struct credential {
 	size_t count;
 };
 
+/* Makes the library ready; again is a no-op. Its memory comes from base/mem.c from here on. */
+void credential_crypto_ready(void);
+
 /* mbedTLS's f_rng over the kernel's generator: nothing to seed, nothing to share after a fork. */
 int credential_random(void *arg, unsigned char *out, size_t len);
 

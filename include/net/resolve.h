@@ -71,8 +71,4 @@ void resolve_srv(struct resolver *r, const char *service, const struct domain *n
 void resolve_addr(struct resolver *r, const struct domain *name, int family, struct ticket ticket,
 	int tag);
 
-/* Whether an address may be dialled for a stranger (DNS-10, P01): false for loopback, private,
- * link-local, CGNAT, ULA, multicast, unspecified, mapped and tunnel forms of these. */
-bool address_is_public(const struct sockaddr_storage *addr);
-
 #endif

@@ -64,9 +64,11 @@ struct err tls_error(const struct tls *t); /* why TLS_FAILED */
 struct tls_info tls_info(const struct tls *t);
 /* The peer's chain as DER, leaf first; 0 when none was sent. Borrowed from t. */
 size_t tls_peer_chain(const struct tls *t, struct slice *ders, size_t max);
-/* The larger of both directions' record counts under the current keys. */
+/* The larger of both directions' record counts under the current keys; the peer's direction is left
+ * out while our request for its new keys is unanswered. */
 uint64_t tls_records(const struct tls *t);
-/* TLS 1.3: new sending keys now (KeyUpdate). False in TLS 1.2: open a new stream instead. */
+/* TLS 1.3: new sending keys now, and the peer is asked for its own (KeyUpdate). False in TLS 1.2:
+ * open a new stream instead. */
 bool tls_rekey(struct tls *t, struct buf *wire_out);
 
 #endif

@@ -1,4 +1,4 @@
-/* A report of what is wrong with a configuration: every fault, not only the first (ux.md 8, row 7).
+/* A report of what is wrong with a configuration: every fault, not only the first.
  *
  * Text: "file:line: key: sentence\n" or "warning: file:line: key: sentence\n". Line 0 and an empty
  * key are left out. What is quoted from files is made printable. */
@@ -27,6 +27,9 @@ struct faults {
 
 void faults_init(struct faults *f);
 void faults_fini(struct faults *f);
+
+/* What was found in one file by line, the files in the order in which they were first met. */
+void faults_sort(struct faults *f);
 
 /* Where in the configuration we are. */
 struct place {

@@ -1,4 +1,4 @@
-/* Reading the configuration: strict, all faults at once (product.md; attack catalogue K).
+/* Reading the configuration: strict, all faults at once (attack catalogue K).
  *
  * Every file is pre-read by a checking reader before inih sees it: UTF-8, no NUL, no CR alone, no
  * BOM, no line of 199 bytes or more, no indented line, no section over 48 bytes, no line that is
@@ -11,9 +11,19 @@
 #include "base/buf.h"
 #include "tenants/fault.h"
 #include "tenants/registry.h"
+#include "trust/cert.h"
 
 /* The gate's own file. NULL when it has faults. */
 struct gate *load_gate(const char *path, struct faults *faults);
+/* For `fedgate check`: what could be read in spite of the faults, so that the tenants can be looked
+ * at as well. Only what may be missing after a fault is NULL or empty. NULL when the file itself
+ * cannot be read. `user` and `ca_file` say where these keys stand (line 0: defaults); their `file`
+ * is `path`. */
+struct gate_places {
+	struct place user, ca_file;
+};
+struct gate *load_gate_leniently(
+	const char *path, struct gate_places *places, struct faults *faults);
 /* For a reload: START keys that differ from the running gate's are warned about and put back. */
 void gate_keep_started(
 	struct gate *fresh, const struct gate *running, const char *path, struct faults *faults);
@@ -21,13 +31,14 @@ void gate_keep_started(
 /* What is done with certificates and keys. Their files are always looked at (there, readable,
  * permissions, which file). They are read and judged
  *   - at `fedgate check`: all (`certificates`), with `deep` by a signature as well;
- *   - at a reload: those whose files changed since `before`, so that a broken renewal keeps the
- *     tenant's last good version (M10, F07);
+ *   - at a reload: those whose files changed since `before` or are new, so that a broken renewal
+ *     keeps the tenant's last good version (M10, F07);
  *   - at start: none; a worker reads them at first use. */
 struct load_options {
 	bool certificates;
 	bool deep;   /* also: key by a signature, chain order, CA flags, the way to an authority */
 	int64_t now; /* for expiry */
+	const struct cert_set *authorities; /* borrowed; NULL: `deep` asks for no way to one */
 };
 
 /* Loads gate->tenants_dir into a new registry. A file with faults keeps `before`'s tenant of that
@@ -37,7 +48,8 @@ struct load_options {
  *
  * Removing more than a tenth of the tenants (and more than three) at once is a fault too, and the
  * removed ones stay, unless the file `.confirm-removal` in tenants_dir holds exactly the number of
- * tenants to be removed. */
+ * tenants to be removed. Such a file that nothing asks for is warned about: it could confirm what
+ * nobody meant. */
 struct load_result {
 	struct registry *registry; /* owned by the caller; never NULL */
 	size_t files;
@@ -65,8 +77,13 @@ struct gate *load_gate_text(
 struct err file_read(const char *path, size_t max, struct buf *out, struct file_id *id);
 struct err file_read_fd(int fd, size_t max, struct buf *out, struct file_id *id);
 bool file_id_eq(const struct file_id *a, const struct file_id *b);
-/* The same without reading; `mode` gets the permission bits. */
-struct err file_look(const char *path, struct file_id *id, unsigned *mode);
+/* The same without reading. */
+struct file_rights {
+	unsigned mode;       /* permission bits */
+	bool strange_owner;  /* neither root nor the user we run as */
+	bool open_directory; /* everybody may put another file in its place */
+};
+struct err file_look(const char *path, struct file_id *id, struct file_rights *rights);
 /* Why it failed, as a sentence for the report. */
 const char *file_why(struct err e);
 /* The generated reference (tenants/reference.md). */

@@ -38,14 +38,16 @@
 		"Private networks peers may live in (labs, VPNs); empty means public only.")       \
 	X("egress", "listen", ADDRS, egress_listen, "127.0.0.1:5275", START,                       \
 		"Addresses and ports where backends dial out to; never reachable from outside.")   \
-	X("egress", "dns_listen", ADDRS, steer_listen, "127.0.0.1:5353", START,                    \
+	X("egress", "dns_listen", ADDRS, steer_listen, "127.0.0.1:5300", START,                    \
 		"Addresses and ports of the DNS responder for backends; empty turns it off.")      \
 	X("egress", "dns_allow", NETS, steer_allow, "127.0.0.0/8 ::1/128", LIVE,                   \
 		"Networks whose DNS queries are answered.")                                        \
 	X("egress", "name", DOMAIN, egress_name, "egress.fedgate.example", START,                  \
 		"Name the DNS responder gives as the target of every SRV record.")                 \
-	X("egress", "names", NAMES, steer_names, "", START,                                        \
+	X("egress", "names", NAMES, steer_names, "", LIVE,                                         \
 		"Other names to answer, as NAME=ADDRESS, separated by spaces.")                    \
+	X("egress", "dns_resolve", BOOL, steer_resolve, "no", START,                               \
+		"Look up the addresses of other names for backends too, instead of refusing.")     \
 	X("limits", "stanza_bytes", COUNT, stanza_bytes, "524288", LIVE,                           \
 		"Largest stanza taken from a proven peer or a backend; at least 10000.")           \
 	X("limits", "queue_stanzas", COUNT, queue_stanzas, "1000", LIVE,                           \

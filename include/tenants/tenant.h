@@ -80,6 +80,7 @@ struct gate {
 	struct network_list steer_allow;
 	struct domain egress_name;
 	char *steer_names; /* NULL when empty */
+	bool steer_resolve;
 	unsigned stanza_bytes, queue_stanzas, queue_bytes, queue_seconds, negotiation_seconds,
 		idle_seconds;
 	bool attempt_starttls;

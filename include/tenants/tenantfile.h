@@ -5,13 +5,16 @@
 #include "tenants/certificate.h"
 #include "tenants/load.h"
 
+enum judge { JUDGE_NONE, JUDGE_CHANGED /* what `before` does not have */, JUDGE_ALL };
+
 struct tenant_source {
 	const char *file_name; /* for faults; its last part names the domain */
 	const char *base_dir;
 	bool check_files; /* false: the bundle */
 	struct certificate_rules rules;
-	bool certificates;           /* judge them even if their files did not change */
+	enum judge certificates;
 	const struct tenant *before; /* borrowed, may be NULL */
+	const struct gate *gate;     /* borrowed; NULL: it is not asked what is its own */
 };
 
 /* Where the tenant names its domains. */

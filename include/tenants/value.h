@@ -67,5 +67,7 @@ bool address_eq(const struct address *a, const struct address *b);
 /* The same IP address, whatever the port. */
 bool address_same_host(const struct sockaddr_storage *a, const struct sockaddr_storage *b);
 bool address_is_loopback(const struct sockaddr_storage *sa);
+bool address_is_any(const struct sockaddr_storage *sa); /* 0.0.0.0 or [::] */
+unsigned address_port(const struct sockaddr_storage *sa);
 
 #endif

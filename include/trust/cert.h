@@ -22,20 +22,22 @@ struct cert_facts {
 	int64_t not_before, not_after; /* seconds since 1970 UTC */
 	struct cert_name names[CERT_NAMES_MAX];
 	size_t name_count;
-	bool names_cut;	    /* there were more: no identity may be taken from it */
-	bool is_ca;	    /* basicConstraints CA:TRUE */
+	bool names_cut; /* there were more: no identity may be taken from it */
+	bool is_ca;     /* basicConstraints CA:TRUE */
 	bool has_eku, eku_server, eku_client, eku_any;
 	bool has_key_usage, ku_digital_signature;
 	unsigned char sha256[32];      /* of the certificate */
 	unsigned char spki_sha256[32]; /* of its SubjectPublicKeyInfo */
 };
 
+/* ERR_CERT_PARSE, or ERR_CERT_UNSUPPORTED for a key, signature or critical extension of a kind
+ * that is not known here (Ed25519, P-192, MD5); then the facts are all zero. */
 struct err cert_read(struct slice der, struct cert_facts *out);
 
 /* A set of trust anchors: immutable, counted. */
 struct cert_set;
-/* PEM bundle; certificates that cannot be parsed are skipped and counted in *skipped (may be
- * NULL). ERR_CERT_PARSE with NULL when none could be read. */
+/* PEM bundle (copied); certificates that cannot be parsed are skipped and counted in *skipped (may
+ * be NULL). ERR_CERT_PARSE with NULL when none could be read. */
 struct cert_set *cert_set_new(struct slice pem, size_t *skipped, struct err *e);
 struct cert_set *cert_set_hold(struct cert_set *s);
 void cert_set_release(struct cert_set *s); /* NULL is fine */
@@ -43,20 +45,19 @@ size_t cert_set_count(const struct cert_set *s);
 
 /* Which rules a chain is judged by (protocol sheet ID-7, ID-9). */
 struct cert_rules {
-	bool require_eku;	/* public CA sets: an EKU extension must be there */
+	bool require_eku;       /* public CA sets: an EKU extension must be there */
 	bool allow_other_names; /* SRV-ID and XmppAddr count */
 };
 
-struct cert_name_constraint; /* inside the module */
-
 /* Path validation by RFC 5280 at `now` against the set: signatures, dates, CA flags, path length,
  * key strengths (RSA >= 2048, P-256/384/521, SHA-2), purpose serverAuth in *both* directions
- * (ID-7; clientAuth is never demanded, W-1), a CA certificate as leaf refused (ID-8), and our own
- * check of every issuer's name constraints against all names of the leaf (mbedTLS ignores
- * them), dNSName constraints applied to SRV-ID and XmppAddr domains as well.
- * Returns ERR_OK or ERR_CERT_EXPIRED, _NOT_YET, _UNTRUSTED, _PURPOSE, _WEAK, _CONSTRAINT, _CHAIN,
- * _PARSE. `facts` is filled whenever the leaf could be read. The verified path's earliest notAfter
- * goes to *not_after (may be NULL). */
+ * (ID-7; clientAuth is never demanded, W-1) and of every issuer that states purposes, a CA
+ * certificate as leaf refused (ID-8), and our own check of every issuer's name constraints against
+ * all names below it (mbedTLS ignores them), dNSName constraints applied to SRV-ID and XmppAddr
+ * domains as well. Anchors' dates are not part of the trust in them (RFC 5280 6.1.1 d).
+ * Returns ERR_OK or ERR_CERT_NONE, _EXPIRED, _NOT_YET, _UNTRUSTED, _PURPOSE, _WEAK, _CONSTRAINT,
+ * _CHAIN, _PARSE, _UNSUPPORTED. `facts` is filled whenever the leaf could be read, else zeroed. The
+ * verified path's earliest notAfter goes to *not_after (may be NULL; 0 with an error). */
 struct err cert_judge(const struct slice *chain, size_t count, const struct cert_set *set,
 	const struct cert_rules *rules, int64_t now, struct cert_facts *facts, int64_t *not_after);
 

@@ -14,7 +14,8 @@ bool identity_matches(const struct cert_facts *facts, const struct domain *domai
 /* One DNS-ID pattern against one domain in A-labels: `*` only as the whole left-most label,
  * exactly one label, never against an A-label prefix trick (`f*`, `*.*`, `xn--*`). */
 bool identity_dns_matches(struct slice pattern, const struct domain *domain);
-/* The presented names for a log line: bounded, sanitised, comma-separated. */
+/* The presented names for a log line: bounded (a long name is cut, "..." stands for those that do
+ * not fit), sanitised, comma-separated, without localparts. */
 void identity_describe(const struct cert_facts *facts, char *out, size_t size);
 
 #endif

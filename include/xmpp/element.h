@@ -19,7 +19,7 @@ struct element {
 	struct element_attr *attrs;
 	size_t attr_count;
 	struct element *children; /* first child or NULL */
-	struct element *next;	  /* next sibling or NULL */
+	struct element *next;     /* next sibling or NULL */
 };
 
 /* Parses the scanner's element, with the header's bindings for the prefixes it needs. NULL with

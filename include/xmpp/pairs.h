@@ -26,9 +26,9 @@ struct pair {
 	size_t from_len, to_len;
 	enum pair_state state;
 	enum pair_proof proof;
-	bool reverify;		    /* valid, and asked again (DB-4) */
+	bool reverify;              /* valid, and asked again (DB-4) */
 	char key[PAIR_KEY_MAX + 1]; /* of the pending dialback request, opaque (DB-7) */
-	void *user;		    /* the way of its stanzas; belongs to whoever set it */
+	void *user;                 /* the way of its stanzas; belongs to whoever set it */
 };
 
 struct pairs {
@@ -42,8 +42,10 @@ struct pair *pairs_find(const struct pairs *p, const struct domain *from, const 
 /* The pair whose canonical texts are exactly these domainparts; the cheap way. */
 struct pair *pairs_find_text(const struct pairs *p, struct slice from, struct slice to);
 bool pairs_has_from(const struct pairs *p, const struct domain *from); /* a valid one */
-/* A new pair in PAIR_ASSESSING; NULL when the stream has too many, or too many pending. */
+/* A new pair in PAIR_ASSESSING; NULL when the stream has too many. */
 struct pair *pairs_add(struct pairs *p, const struct domain *from, const struct domain *to);
 size_t pairs_valid_count(const struct pairs *p);
+bool pair_is_pending(const struct pair *pair); /* a question about it is open */
+size_t pairs_pending_count(const struct pairs *p);
 
 #endif

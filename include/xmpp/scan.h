@@ -5,8 +5,8 @@
  *
  * Refused: any encoding but UTF-8, BOM, DTD, comments, processing instructions, entities other
  * than the five predefined ones and character references, text outside white space between
- * top-level elements, unbound prefixes, attributes equal by expanded name, everything over the
- * limits. A limit is checked while bytes arrive, never at an element's end. An optional plain XML
+ * top-level elements, names outside ASCII, unbound prefixes, namespace names that are no URI
+ * reference, attributes equal by expanded name, everything over the limits. A limit is checked while bytes arrive, never at an element's end. An optional plain XML
  * declaration (version '1.0', encoding UTF-8 or none, no standalone='no' nonsense) is accepted at
  * the very start only.
  *
@@ -52,7 +52,8 @@ struct scan_attr {
 };
 
 /* A prefix the element uses somewhere without declaring it there: its binding comes from the
- * stream header. Prefix "" is the default namespace. "xml" is never listed. */
+ * stream header. Prefix "" is the default namespace; its ns is empty when the header has none.
+ * "xml" is never listed. A header lists all that it declares. */
 struct scan_need {
 	struct slice prefix;
 	struct slice ns; /* decoded */
@@ -66,7 +67,7 @@ struct scan_element {
 	struct slice prefix, local, ns;
 	const struct scan_attr *attrs;
 	size_t attr_count;
-	const struct scan_need *needs; /* elements only */
+	const struct scan_need *needs;
 	size_t need_count;
 	bool declares_default; /* the start tag has its own xmlns='...' */
 };

@@ -11,7 +11,7 @@ enum { SRV_MAX = 32 }; /* records kept of both sets together (DNS-4) */
 
 struct srv_record {
 	uint16_t priority, weight, port;
-	bool direct_tls; /* came from _xmpps-server */
+	bool direct_tls;      /* came from _xmpps-server */
 	struct domain target; /* not set: the target was "." */
 };
 
@@ -22,11 +22,13 @@ struct srv_set {
 };
 
 enum srv_outcome {
-	SRV_USE,	/* the set is ordered: try its records in turn */
+	SRV_USE,        /* the set is ordered: try its records in turn */
 	SRV_NO_SERVICE, /* _xmpp-server is ".": stop (RFC 6120 3.2.1 rule 3) */
-	SRV_FALLBACK,	/* no records: A/AAAA of the domain itself, STARTTLS, port 5269 */
+	SRV_FALLBACK,   /* no records: A/AAAA of the domain itself, STARTTLS, port 5269 */
 };
 
+/* Takes one more record; over SRV_MAX it is only counted (DNS-4). */
+void srv_add(struct srv_set *set, struct srv_record record);
 /* What DNS said about the two names together; records with target "." are removed from the set.
  * Only `_xmpps-server` being "." means no direct TLS, and no fall-back to A/AAAA (XEP-0368 5). */
 enum srv_outcome srv_judge(struct srv_set *set);

@@ -4,7 +4,7 @@
 
 #include "base/buf.h"
 #include "base/domain.h"
-#include "xmpp/repair.h"
+#include "xmpp/pairs.h"
 #include "xmpp/scan.h"
 
 enum stanza_kind { STANZA_NONE, STANZA_MESSAGE, STANZA_PRESENCE, STANZA_IQ };
@@ -22,6 +22,11 @@ void stanza_addresses_init(struct stanza_addresses *a);
 void stanza_addresses_fini(struct stanza_addresses *a);
 /* ERR_ADDRESS when one is missing or not a JID, ERR_DOMAIN, ERR_DOMAIN_FOLD. Reusable. */
 struct err stanza_addresses_read(const struct scan_element *e, struct stanza_addresses *a);
+/* The proven pair whose stanza it is: *pair, or NULL and the reason that ends the stream (ADR-1..4,
+ * ST-9: ERR_STREAM_PREFIX, ERR_ADDRESS, ERR_DOMAIN..., ERR_INVALID_FROM, ERR_PAIR_TO). `a` is
+ * scratch; its texts then hold the addresses that must be rewritten (ADR-5). */
+struct err stanza_find_pair(const struct scan_element *e, const struct pairs *pairs,
+	struct stanza_addresses *a, struct pair **pair);
 
 /* The error that answers `stanza` (bytes as they were queued: complete, repaired), addressed back
  * to its sender (ADR-9; RFC 6120 8.3). condition as in 8.3.3, text for a person, both plain.

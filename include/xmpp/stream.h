@@ -11,18 +11,18 @@
 #include "xmpp/pairs.h"
 
 enum act_kind {
-	ACT_START_TLS,	  /* nothing behind the element just read may reach the parser (TLS-1) */
-	ACT_RESTART,	  /* a new stream header comes next on the same connection */
-	ACT_ASSESS,	  /* judge `pair`, then stream_in_verdict() */
-	ACT_ASSESS_PEER,  /* judge the peer's certificate, then stream_*_peer_verdict() */
-	ACT_VERIFY,	  /* ask pair->from's authoritative server, then stream_in_verified() */
-	ACT_CHECK_KEY,	  /* check actions.query, then stream_in_key_checked() */
-	ACT_PAIR_VALID,	  /* stanzas of `pair` may pass from now on */
-	ACT_DIALBACK,	  /* make the key for s->id, then stream_out_send_key() */
-	ACT_READY,	  /* an initiating stream may carry stanzas */
-	ACT_VERIFIED,	  /* the answer to our db:verify is in actions.outcome */
-	ACT_IGNORED,	  /* something legal to ignore came (counted; why says what) */
-	ACT_CLOSE,	  /* the stream is over: flush, then close; why tells the reason */
+	ACT_START_TLS,   /* nothing behind the element just read may reach the parser (TLS-1) */
+	ACT_RESTART,     /* a new stream header comes next on the same connection */
+	ACT_ASSESS,      /* judge `pair`, then stream_in_verdict() */
+	ACT_ASSESS_PEER, /* judge the peer's certificate, then stream_*_peer_verdict() */
+	ACT_VERIFY,      /* ask pair->from's authoritative server, then stream_in_verified() */
+	ACT_CHECK_KEY,   /* check actions.query, then stream_in_key_checked() */
+	ACT_PAIR_VALID,  /* stanzas of `pair` may pass from now on */
+	ACT_DIALBACK,    /* make the key for s->id, then stream_out_send_key() */
+	ACT_READY,       /* an initiating stream may carry stanzas */
+	ACT_VERIFIED,    /* the answer to our db:verify is in actions.outcome */
+	ACT_IGNORED,     /* something legal to ignore came (counted; why says what) */
+	ACT_CLOSE,       /* the stream is over: flush, then close; why tells the reason */
 };
 
 enum db_outcome { DB_VALID, DB_INVALID, DB_ERROR };
@@ -49,7 +49,7 @@ struct actions {
 	struct db_query query;
 	enum db_outcome outcome;
 	char condition[CONDITION_MAX + 1]; /* the other side's error condition, "" when none */
-	char text[121];			   /* the other side's error text, cut, printable only */
+	char text[121];                    /* the other side's error text, cut, printable only */
 };
 
 void actions_init(struct actions *a);
@@ -62,9 +62,9 @@ void actions_note_error(struct actions *a, const struct element *error);
 
 /* What the caller found out about a domain's proof. */
 struct verdict {
-	enum { VERDICT_PROVEN, VERDICT_ASK, VERDICT_REFUSED } decision;
+	enum verdict_decision { VERDICT_PROVEN, VERDICT_ASK, VERDICT_REFUSED } decision;
 	enum pair_proof proof; /* PROVEN: by what */
-	struct err why;	       /* REFUSED: the reason; else what kept a better proof away */
+	struct err why;        /* REFUSED: the reason; else what kept a better proof away */
 };
 
 #endif

@@ -28,13 +28,13 @@ enum stream_out_state {
 
 struct stream_out_config {
 	struct domain local, remote;
-	bool backend;	   /* plaintext dialback, nothing else */
+	bool backend;      /* plaintext dialback, nothing else */
 	bool direct_tls;   /* TLS is up before the first header */
 	bool attempt_tls;  /* STARTTLS also when policy would do without (RFC 7590 3.1) */
 	bool tls_required; /* the floor is at least secure */
 	bool may_external; /* we hold a certificate to show */
 	bool may_dialback; /* fall back to it (always so for backends) */
-	bool verify;	   /* only ask: */
+	bool verify;       /* only ask: */
 	char verify_id[STREAM_ID_MAX + 1];
 	char verify_key[PAIR_KEY_MAX + 1];
 	char lang[STREAM_LANG_MAX + 1]; /* of our headers; "" = en */
@@ -45,18 +45,19 @@ struct stream_out {
 	enum stream_out_state state;
 	bool secured, authenticated, pre_xmpp1, tls_refused;
 	bool offers_dialback, has_dialback_ns;
-	enum pair_proof proof; /* how the peer came to believe us */
-	size_t peer_max_bytes;	     /* XEP-0478; 0: not said */
-	unsigned peer_idle_seconds;  /* XEP-0478; 0: not said */
-	char id[STREAM_ID_MAX + 1];  /* of the peer's last response header (DB-8) */
+	bool key_sent;              /* our db:result is out: an answer may come */
+	enum pair_proof proof;      /* how the peer came to believe us */
+	size_t peer_max_bytes;      /* XEP-0478; 0: not said */
+	unsigned peer_idle_seconds; /* XEP-0478; 0: not said */
+	char id[STREAM_ID_MAX + 1]; /* of the peer's last response header (DB-8) */
 	unsigned ignored;
 };
 
 void stream_out_init(struct stream_out *s, const struct stream_out_config *config);
 void stream_out_fini(struct stream_out *s);
 void stream_out_start(struct stream_out *s, struct actions *a); /* TCP (or direct TLS) is up */
-void stream_out_header(struct stream_out *s, const struct stream_header *h, struct err wrong,
-	struct actions *a);
+void stream_out_header(
+	struct stream_out *s, const struct stream_header *h, struct err wrong, struct actions *a);
 void stream_out_element(struct stream_out *s, const struct element *el, struct actions *a);
 void stream_out_tls_up(struct stream_out *s, struct actions *a);
 /* The certificate was judged: REFUSED ends the attempt, else negotiation goes on. */

@@ -14,9 +14,9 @@ void xml_attr(struct buf *out, const char *name, struct slice value);
 struct xml_header {
 	const struct domain *from; /* NULL: left out; unset: from='' */
 	const struct domain *to;   /* NULL or unset: left out */
-	struct slice id;		/* receivers make one; initiators must not (ST-3) */
-	struct slice lang;		/* empty: "en" */
-	bool no_version;		/* the answer to a peer before 1.0 (ST-4) */
+	struct slice id;           /* receivers make one; initiators must not (ST-3) */
+	struct slice lang;         /* empty: "en" */
+	bool no_version;           /* the answer to a peer before 1.0 (ST-4) */
 };
 /* XML declaration and start tag with the literal prefixes `stream:` and `db:`, which ejabberd
  * wants (backends.md 2), and nothing else declared (ST-9). */

@@ -9,6 +9,7 @@
 #define MBEDTLS_AESNI_C
 #define MBEDTLS_AESCE_C
 #define MBEDTLS_PLATFORM_C
+#define MBEDTLS_PLATFORM_MEMORY /* ours: out of memory is fatal */
 #define MBEDTLS_ENTROPY_C
 #define MBEDTLS_CTR_DRBG_C
 #define MBEDTLS_HAVE_TIME

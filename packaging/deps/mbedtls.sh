@@ -12,11 +12,12 @@ set -eu
 dest=${1:?usage: mbedtls.sh DEST}
 here=$(cd "$(dirname "$0")" && pwd)
 config=$here/fedgate_mbedtls_config.h
+patch=$here/mbedtls-pss.patch
 suite=trixie
 series=3.6
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 
-stamp=$(cat "$0" "$config" | sha256sum | cut -d' ' -f1)
+stamp=$(cat "$0" "$config" "$patch" | sha256sum | cut -d' ' -f1)
 mkdir -p "$dest"
 dest=$(cd "$dest" && pwd)
 if [ -f "$dest/mbedtls/stamp" ] && [ "$(cat "$dest/mbedtls/stamp")" = "$stamp" ] &&
@@ -27,27 +28,27 @@ fi
 
 say() { echo "mbedtls: $*"; }
 die() { echo "mbedtls: $*" >&2; exit 1; }
-for tool in apt-get dpkg-source ar "${CC:-gcc}"; do
-	command -v "$tool" >/dev/null || die "$tool is missing: run packaging/deps/packages.sh build"
+for tool in apt-get dpkg-source patch ar "${CC:-gcc}"; do
+	command -v "$tool" >/dev/null || die "$tool is missing: run 'make deps' first"
 done
 [ -f "$keyring" ] || die "$keyring is missing (package debian-archive-keyring)"
 
-# The mirrors this machine already uses for Debian, else Debian's own name for "the nearest one".
+# The mirrors that this machine already uses for Debian.
 mirror_of() {
 	apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 2>/dev/null |
 		grep -E "/$1/?\$" | sort -u | head -n 1 || true
 }
 main=$(mirror_of debian)
 security=$(mirror_of debian-security)
-main=${main:-http://deb.debian.org/debian/}
-security=${security:-http://deb.debian.org/debian-security/}
+[ -n "$main" ] || die "apt knows no mirror of Debian here: see to its sources, then 'apt-get update'"
+[ -n "$security" ] || say "warning: apt knows no mirror of debian-security: updates will be missed"
 
 work=$(mktemp -d "$dest/mbedtls.XXXXXX")
 trap 'rm -rf "$work"' EXIT INT TERM
 mkdir -p "$work/apt/lists/partial" "$work/apt/cache/archives/partial" "$work/src"
 cat >"$work/apt/sources.list" <<EOF
 deb-src [signed-by=$keyring] $main $suite main
-deb-src [signed-by=$keyring] $security $suite-security main
+${security:+deb-src [signed-by=$keyring] $security $suite-security main}
 EOF
 apt_here() {
 	apt-get -q -o Dir::State="$work/apt" -o Dir::Cache="$work/apt/cache" \
@@ -62,6 +63,7 @@ apt_here update >"$work/log" 2>&1 || { cat "$work/log" >&2; die "apt could not r
 (cd "$work/src" && dpkg-source -x ./*.dsc tree) >"$work/log" 2>&1 ||
 	{ cat "$work/log" >&2; die "the source package could not be unpacked"; }
 tree=$work/src/tree
+patch -s -d "$tree" -p1 <"$patch" || die "the patch does not fit: is its fault mended upstream?"
 
 version=$(sed -n 's/^#define MBEDTLS_VERSION_STRING  *"\(.*\)"/\1/p' \
 	"$tree/include/mbedtls/build_info.h")

@@ -12,7 +12,8 @@ build='gcc libc6-dev make pkg-config binutils dpkg-dev debian-archive-keyring ca
 	libuv1-dev libxml2-dev libidn2-dev libidn-dev libldns-dev libunbound-dev libinih-dev
 	libjansson-dev'
 test='clang libclang-rt-14-dev clang-format-14 clang-tidy cppcheck libcmocka-dev libexpat1-dev
-	python3 python3-cryptography openssl libssl-dev gnutls-bin sslscan systemd python3-seccomp'
+	python3 python3-dnspython python3-cryptography openssl libssl-dev gnutls-bin sslscan
+	systemd python3-seccomp'
 lab='prosody lua-unbound ejabberd knot knot-dnsutils openssl iproute2 nftables procps util-linux
 	python3 python3-cryptography python3-dnspython libunbound8'
 backports='debootstrap debian-archive-keyring'

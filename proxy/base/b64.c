@@ -2,18 +2,22 @@
 
 static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
-void b64_encode(struct slice in, struct buf *out)
+bool b64_encode(struct slice in, struct buf *out)
 {
+	size_t len = (in.len + 2) / 3 * 4;
+	char *room = buf_reserve(out, len);
+	if (!room)
+		return false;
 	for (size_t i = 0; i < in.len; i += 3) {
 		size_t n = in.len - i < 3 ? in.len - i : 3;
 		unsigned bits = 0;
 		for (size_t k = 0; k < 3; k++)
 			bits = bits << 8 | (k < n ? (unsigned char)in.ptr[i + k] : 0u);
-		char quad[4];
 		for (size_t k = 0; k < 4; k++)
-			quad[k] = k <= n ? digits[bits >> (18 - 6 * k) & 63] : '=';
-		(void)buf_append(out, slice_of(quad, 4));
+			*room++ = k <= n ? digits[bits >> (18 - 6 * k) & 63] : '=';
 	}
+	buf_commit(out, len);
+	return true;
 }
 
 static int value(char c)

@@ -110,7 +110,8 @@ struct err buf_printf(struct buf *b, const char *fmt, ...)
 	va_copy(again, ap);
 	int n = vsnprintf(NULL, 0, fmt, ap);
 	va_end(ap);
-	char *room = n < 0 ? NULL : buf_reserve(b, (size_t)n + 1);
+	/* The spare byte that buf_reserve() keeps takes vsnprintf()'s NUL. */
+	char *room = n < 0 ? NULL : buf_reserve(b, (size_t)n);
 	if (room) {
 		vsnprintf(room, (size_t)n + 1, fmt, again);
 		buf_commit(b, (size_t)n);

@@ -8,7 +8,9 @@
 
 enum {
 	VALUE_MAX = 256,
-	LINE_MAX_BYTES = 4096,
+	LINE_MAX_BYTES = 4096,      /* PIPE_BUF: lines of several processes never mix */
+	TAIL_BYTES = 640,           /* kept for why a line was written, and its end */
+	END_BYTES = 32,             /* kept for what was left out, brace and newline */
 	PEER_LINES_PER_SECOND = 20, /* per reason */
 };
 
@@ -30,7 +32,9 @@ static const char *const level_names[] = {"error", "warn", "info", "debug"};
 
 struct line {
 	char text[LINE_MAX_BYTES];
-	size_t len;
+	size_t len, limit;
+	bool full; /* something did not fit: the field that it belongs to goes */
+	int left_out;
 };
 
 void log_setup(int fd, enum log_format format, enum log_level level, const char *role, int number)
@@ -89,9 +93,10 @@ struct log_field log_end(void)
 
 static void put(struct line *l, const char *text, size_t len)
 {
-	/* The last bytes are kept for the closing brace and the newline. */
-	if (l->len + len > sizeof l->text - 4)
-		len = sizeof l->text - 4 - l->len;
+	if (len > l->limit - l->len) {
+		l->full = true;
+		return;
+	}
 	memcpy(l->text + l->len, text, len);
 	l->len += len;
 }
@@ -101,21 +106,48 @@ static void put_str(struct line *l, const char *text)
 	put(l, text, strlen(text));
 }
 
-/* A JSON string; logfmt uses the same quoting. Bytes over 0x7f are kept, the log is UTF-8; what
- * peers send was checked to be UTF-8 before it can get here, certificate names were sanitised. */
+/* Takes one character of UTF-8 (RFC 3629): its length, and its number in *c. A byte that is not
+ * part of one is taken alone, as U+FFFD. */
+static size_t utf8_take(struct slice s, uint32_t *c)
+{
+	static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
+	const unsigned char *p = (const unsigned char *)s.ptr;
+	size_t n = p[0] < 0x80 ? 1 : p[0] < 0xc0 ? 0 : p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : 4;
+	*c = n == 1 ? p[0] : n ? p[0] & (0x7fu >> n) : 0;
+	bool ok = n > 0 && n <= s.len && p[0] < 0xf8;
+	for (size_t i = 1; ok && i < n; i++) {
+		ok = (p[i] & 0xc0) == 0x80;
+		*c = *c << 6 | (p[i] & 0x3f);
+	}
+	if (ok && *c >= least[n] && *c <= 0x10ffff && (*c & 0x1ff800) != 0xd800)
+		return n;
+	*c = 0xfffd;
+	return 1;
+}
+
+/* What could end a line, steer a terminal or turn the reading direction. */
+static bool is_unsafe(uint32_t c)
+{
+	return c < 0x20 || (c >= 0x7f && c < 0xa0) || (c >= 0x2028 && c <= 0x202e) ||
+	       (c >= 0x2066 && c <= 0x2069) || c == 0x200e || c == 0x200f || c == 0xfffd;
+}
+
+/* A JSON string; logfmt uses the same quoting. Whatever the bytes, the log stays UTF-8. */
 static void put_quoted(struct line *l, struct slice s)
 {
 	put(l, "\"", 1);
-	for (size_t i = 0; i < s.len && i < VALUE_MAX; i++) {
-		unsigned char c = (unsigned char)s.ptr[i];
+	for (size_t used = 0; s.len;) {
+		uint32_t c;
+		size_t n = utf8_take(s, &c);
 		char esc[8];
+		used += n;
+		if (used > VALUE_MAX)
+			break;
 		if (c == '"' || c == '\\')
-			snprintf(esc, sizeof esc, "\\%c", c);
-		else if (c < 0x20 || c == 0x7f)
-			snprintf(esc, sizeof esc, "\\u%04x", c);
-		else
-			snprintf(esc, sizeof esc, "%c", c);
-		put_str(l, esc);
+			put(l, "\\", 1);
+		snprintf(esc, sizeof esc, "\\u%04x", (unsigned)c & 0xffff);
+		put(l, is_unsafe(c) ? esc : s.ptr, is_unsafe(c) ? 6 : n);
+		s = slice_sub(s, n, s.len);
 	}
 	put(l, "\"", 1);
 }
@@ -130,23 +162,35 @@ static bool is_plain(struct slice s)
 	return s.len > 0 && s.len <= VALUE_MAX;
 }
 
+static void put_value(struct line *l, const struct log_field *f)
+{
+	if (f->is_number) {
+		char number[24];
+		snprintf(number, sizeof number, "%lld", (long long)f->number);
+		put_str(l, number);
+	} else if (out.format == LOG_LOGFMT && is_plain(f->text)) {
+		put(l, f->text.ptr, f->text.len);
+	} else {
+		put_quoted(l, f->text);
+	}
+}
+
+/* Whole or not at all: half a field would make the line unreadable. */
 static void put_field(struct line *l, const struct log_field *f)
 {
 	if (!f->is_number && !f->text.ptr)
 		return;
 	bool json = out.format == LOG_JSON;
+	size_t start = l->len;
+	l->full = false;
 	put_str(l, json ? ",\"" : " ");
 	put_str(l, f->key);
 	put_str(l, json ? "\":" : "=");
-	if (f->is_number) {
-		char number[24];
-		snprintf(number, sizeof number, "%lld", (long long)f->number);
-		put_str(l, number);
-	} else if (!json && is_plain(f->text)) {
-		put(l, f->text.ptr, f->text.len);
-	} else {
-		put_quoted(l, f->text);
-	}
+	put_value(l, f);
+	if (!l->full)
+		return;
+	l->len = start;
+	l->left_out++;
 }
 
 static void begin(struct line *l, enum log_level level, const char *event)
@@ -166,11 +210,17 @@ static void begin(struct line *l, enum log_level level, const char *event)
 			: "time=%s level=%s role=%s n=%d event=%s",
 		when, level_names[level], out.role, out.number, event);
 	l->len = 0;
+	l->limit = sizeof l->text - TAIL_BYTES;
+	l->left_out = 0;
 	put_str(l, head);
 }
 
 static void end(struct line *l)
 {
+	struct log_field left_out = log_n("left_out", l->left_out);
+	l->limit = sizeof l->text - 2;
+	if (l->left_out)
+		put_field(l, &left_out);
 	if (out.format == LOG_JSON)
 		l->text[l->len++] = '}';
 	l->text[l->len++] = '\n';
@@ -235,17 +285,12 @@ void log_reason(struct err e, const char *event, ...)
 	va_start(ap, event);
 	put_list(&l, ap);
 	va_end(ap);
+	l.limit = sizeof l.text - END_BYTES;
 	struct log_field tail[] = {log_c("reason", row->id), log_c("blame", blame_name(row->blame)),
-		log_c("why", row->sentence)};
-	for (size_t i = 0; i < sizeof tail / sizeof *tail; i++)
-		put_field(&l, &tail[i]);
-	if (e.native) {
-		struct log_field f = log_n("native", e.native);
-		put_field(&l, &f);
-	}
-	if (held > 0) {
-		struct log_field f = log_n("suppressed", held);
-		put_field(&l, &f);
+		log_c("why", row->sentence), log_n("native", e.native), log_n("suppressed", held)};
+	for (size_t i = 0; i < sizeof tail / sizeof *tail; i++) {
+		if (!tail[i].is_number || tail[i].number)
+			put_field(&l, &tail[i]);
 	}
 	end(&l);
 }

@@ -1,7 +1,6 @@
 #include "base/slice.h"
 
 #include <string.h>
-#include <strings.h>
 
 struct slice slice_of(const void *ptr, size_t len)
 {
@@ -23,9 +22,25 @@ bool slice_eq_str(struct slice a, const char *text)
 	return slice_eq(a, slice_str(text));
 }
 
+static char fold(char c)
+{
+	return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
+bool slice_ieq(struct slice a, struct slice b)
+{
+	if (a.len != b.len)
+		return false;
+	for (size_t i = 0; i < a.len; i++) {
+		if (fold(a.ptr[i]) != fold(b.ptr[i]))
+			return false;
+	}
+	return true;
+}
+
 bool slice_ieq_str(struct slice a, const char *text)
 {
-	return a.len == strlen(text) && (a.len == 0 || strncasecmp(a.ptr, text, a.len) == 0);
+	return slice_ieq(a, slice_str(text));
 }
 
 bool slice_starts(struct slice a, const char *prefix)

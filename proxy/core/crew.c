@@ -327,14 +327,16 @@ static void on_poll_closed(uv_handle_t *handle)
 
 static void log_lost(const struct member *m, int status)
 {
-	uint64_t stanzas = 0, bytes = 0;
+	struct shared_held held = {0};
 	if (m->role == MEMBER_WORKER)
-		shared_queued_get(m->supervisor->shared, m->number, &stanzas, &bytes);
+		held = shared_held_get(m->supervisor->shared, m->number);
 	log_reason(err_make(ERR_WORKER_LOST), "child-lost", log_c("child", role_name(m)),
 		log_n("number", m->number), log_n("pid", m->pid),
 		WIFSIGNALED(status) ? log_n("signal", WTERMSIG(status))
 				    : log_n("status", WEXITSTATUS(status)),
-		log_n("queued_stanzas", (int64_t)stanzas), log_n("queued_bytes", (int64_t)bytes),
+		log_n("queued_stanzas", (int64_t)held.stanzas),
+		log_n("queued_bytes", (int64_t)held.bytes),
+		log_n("unacked_stanzas", (int64_t)held.unacked),
 		log_n("again_in_ms", (int64_t)m->wait_ms), log_end());
 }
 
@@ -346,7 +348,7 @@ static void bury(struct member *m, int status)
 	if (!s->stopping)
 		log_lost(m, status);
 	if (m->role == MEMBER_WORKER)
-		shared_queued_set(s->shared, m->number, 0, 0);
+		shared_held_set(s->shared, m->number, (struct shared_held){0});
 	stop_polling(m);
 	uv_close((uv_handle_t *)m->poll, on_poll_closed);
 	close(m->channel);

@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "core/worker_inside.h"
+#include "net/address.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -74,6 +75,7 @@ static void abandon_attempts(struct dial *d)
 static void attempt_failed(struct dial *d, size_t slot, struct err why)
 {
 	close(attempt_end(d, slot));
+	timer_stop(d->worker->timers, &d->stagger); /* no reason to wait any more */
 	d->last = why;
 	go_on(d);
 }
@@ -92,10 +94,12 @@ static void on_writable(uv_poll_t *poll, int status, int events)
 	(void)events;
 	if (!d)
 		return;
-	int error = status < 0 ? -status : 0;
+	int error = 0;
 	socklen_t len = sizeof error;
-	if (!error)
-		(void)getsockopt(a->fd, SOL_SOCKET, SO_ERROR, &error, &len);
+	/* libuv calls every error of the socket EBADF: the socket itself knows better. */
+	(void)getsockopt(a->fd, SOL_SOCKET, SO_ERROR, &error, &len);
+	if (!error && status < 0)
+		error = -status;
 	size_t slot = slot_of(d, a);
 	if (error) {
 		attempt_failed(d, slot, err_native(ERR_CONNECT, error));
@@ -105,6 +109,7 @@ static void on_writable(uv_poll_t *poll, int status, int events)
 	int fd = attempt_end(d, slot);
 	abandon_attempts(d);
 	timer_stop(d->worker->timers, &d->stagger);
+	d->handed = true;
 	d->events->connected(d->owner, fd, direct);
 }
 
@@ -117,6 +122,7 @@ static bool attempt_start(struct dial *d, size_t slot, size_t candidate)
 {
 	struct dial_candidate *c = &d->candidates[candidate];
 	c->tried = true;
+	d->last_family = c->addr.ss_family;
 	int fd = socket(c->addr.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0) {
 		d->last = err_native(ERR_CONNECT, errno);
@@ -209,12 +215,21 @@ static void add_candidate(struct dial *d, const struct sockaddr_storage *addr, b
 			(struct dial_candidate){.addr = *addr, .direct_tls = direct_tls};
 }
 
+/* The first that was not tried, of the other address family than the last one if there is any (RFC
+ * 8305 4): a broken family with many addresses must not hold up the other. */
 static size_t next_candidate(const struct dial *d)
 {
-	size_t i = 0;
-	while (i < d->candidate_count && d->candidates[i].tried)
-		i++;
-	return i;
+	size_t first = d->candidate_count;
+	for (size_t i = d->candidate_count; i-- > 0;) {
+		if (!d->candidates[i].tried)
+			first = i;
+	}
+	for (size_t i = first; i < d->candidate_count; i++) {
+		const struct dial_candidate *c = &d->candidates[i];
+		if (!c->tried && c->addr.ss_family != d->last_family)
+			return i;
+	}
+	return first;
 }
 
 static size_t running(const struct dial *d)
@@ -237,9 +252,17 @@ static struct ticket ticket_of(struct dial *d)
 	return d->ticket;
 }
 
+/* RFC 2782: a lower priority is for when nothing of the higher one can be reached. */
+static bool must_wait_for_group(const struct dial *d)
+{
+	size_t next = d->next_target;
+	return running(d) > 0 && next > 0 && next < d->srv.count &&
+	       d->srv.records[next].priority != d->srv.records[next - 1].priority;
+}
+
 static bool ask_next_target(struct dial *d)
 {
-	if (d->next_target >= d->srv.count)
+	if (d->next_target >= d->srv.count || must_wait_for_group(d))
 		return false;
 	const struct domain *target = &d->srv.records[d->next_target].target;
 	d->questions = 2;
@@ -264,7 +287,9 @@ static void on_stagger(void *arg)
 /* Starts what can be started: the next candidate, the next target's addresses, or the end. */
 static void go_on(struct dial *d)
 {
-	while (d->active && !d->only_look) {
+	if (d->stagger.place)
+		return; /* an attempt has its head start (RFC 8305 5) */
+	while (d->active && !d->handed && !d->only_look) {
 		size_t slot = 0;
 		while (slot < DIAL_ATTEMPTS_MAX && d->attempts[slot])
 			slot++;
@@ -276,7 +301,7 @@ static void go_on(struct dial *d)
 		timer_start(d->worker->timers, &d->stagger, STAGGER_MS, on_stagger, d);
 		return;
 	}
-	if (!d->active || d->questions > 0)
+	if (!d->active || d->handed || d->questions > 0)
 		return;
 	if (ask_next_target(d) || running(d) > 0)
 		return;
@@ -315,14 +340,10 @@ static void take_records(struct srv_set *set, const struct resolve_answer *a, bo
 		return;
 	for (size_t i = 0; i < a->srv_count; i++) {
 		const struct resolve_srv *r = &a->srv[i];
-		if (set->count == SRV_MAX) {
-			set->dropped++;
-			continue;
-		}
-		struct srv_record *out = &set->records[set->count++];
-		*out = (struct srv_record){r->priority, r->weight, r->port, direct, r->target};
+		struct srv_record record = {r->priority, r->weight, r->port, direct, r->target};
 		if (r->no_service)
-			out->target = (struct domain){0};
+			record.target = (struct domain){0};
+		srv_add(set, record);
 	}
 }
 
@@ -461,6 +482,7 @@ void dial_next(struct dial *d, struct err why)
 	if (!d->active)
 		return;
 	d->last = why;
+	d->handed = false;
 	go_on(d);
 }
 

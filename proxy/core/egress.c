@@ -269,7 +269,7 @@ static void log_inside(struct pair_out *po, enum level sender)
 		log_c("dir", "inside"), log_s("from", slice_of(po->pair->from_text, po->pair->from_len)),
 		log_s("to", slice_of(po->pair->to_text, po->pair->to_len)),
 		log_c("proof", sender == LEVEL_TRUSTED ? "certificate" : "delegation"),
-		log_c("level", level_name(sender)), log_end());
+		log_c("trust", level_name(sender)), log_end());
 }
 
 static void on_sender_looked(void *arg, enum delegation_state points)
@@ -383,7 +383,8 @@ static void on_check_event(void *owner)
 	(void)owner;
 }
 
-static const struct outgoing_events check_events = {.ready = on_check_event,
+static const struct outgoing_events check_events = {.dialing = on_check_event,
+	.ready = on_check_event,
 	.failed = on_check_failed,
 	.answered = on_check_answered,
 	.room = on_check_event};
@@ -623,7 +624,8 @@ void egress_accept(struct worker *w, int fd)
 	worker_new_id(id);
 	memcpy(g->session, id, SESSION_ID_LEN);
 	session_link_in(&w->egresses, &g->node);
-	stream_in_init(&g->stream, true, false, &w->gate->host_name);
+	worker_new_id(id);
+	stream_in_init(&g->stream, true, false, &w->gate->host_name, id);
 	struct err e = link_open(&g->link, w, fd, &scan_limits_stranger, &link_events, g);
 	timer_start(w->timers, &g->deadline, HEADER_MS, on_late, g);
 	if (err_is(e))

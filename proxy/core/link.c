@@ -4,12 +4,17 @@
 #include "core/worker_inside.h"
 
 #include <linux/sockios.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <unistd.h>
 
 enum {
 	WIRE_HIGH = 64 * 1024,	/* no more stanzas are pulled while this much waits for the kernel */
 	RECORD_BYTES = 16 * 1024, /* one TLS record's worth of stanzas at a time */
+	KEEPALIVE_S = 60,	/* a silent connection is looked after by TCP */
+	UNANSWERED_MS = 30000,	/* what was sent and is not acknowledged by then: it is lost */
 };
 
 static void mark_dirty(struct link *l)
@@ -89,6 +94,15 @@ static void report_tls(struct link *l)
 	}
 }
 
+/* TLS has ended, but what came before that may be held: it is read first. */
+static void end_input(struct link *l, struct err why)
+{
+	if (l->paused && buf_len(&l->held))
+		l->after_held = why;
+	else
+		break_link(l, why);
+}
+
 static void feed_tls(struct link *l, struct slice wire)
 {
 	struct buf *plain = &l->worker->plain;
@@ -105,9 +119,9 @@ static void feed_tls(struct link *l, struct slice wire)
 			feed_scanner(l, buf_peek(plain));
 	}
 	if (state == TLS_FAILED)
-		break_link(l, tls_error(l->tls));
+		end_input(l, tls_error(l->tls));
 	else if (state == TLS_CLOSED)
-		break_link(l, err_make(ERR_PEER_CLOSED));
+		end_input(l, err_make(ERR_PEER_CLOSED));
 }
 
 static void begin_tls(struct link *l, const struct tls_params *params)
@@ -148,15 +162,22 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *out)
 	out->len = sizeof l->worker->read_buffer;
 }
 
+static void on_input_over(struct link *l, int why)
+{
+	l->input_over = true;
+	if (why == UV_EOF)
+		break_link(l, err_make(l->tls ? ERR_TLS_TRUNCATED : ERR_LOST));
+	else
+		break_link(l, err_native(ERR_LOST, why));
+}
+
 static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *data)
 {
 	struct link *l = stream->data;
 	if (n > 0)
 		on_bytes(l, slice_of(data->base, (size_t)n));
-	else if (n == UV_EOF)
-		break_link(l, err_make(l->tls ? ERR_TLS_TRUNCATED : ERR_LOST));
 	else if (n < 0)
-		break_link(l, err_native(ERR_LOST, (int)n));
+		on_input_over(l, (int)n);
 }
 
 static void start_reading(struct link *l)
@@ -185,34 +206,46 @@ void link_resume(struct link *l)
 		feed_scanner(l, buf_peek(&held));
 		buf_fini(&held);
 	}
-	if (!l->paused && l->phase == LINK_OPEN && !l->broken)
+	if (l->paused || l->phase != LINK_OPEN || l->broken)
+		return;
+	if (err_is(l->after_held))
+		break_link(l, l->after_held);
+	else
 		start_reading(l);
 }
 
 /* ---- writing ---- */
 
-static uint64_t accepted(const struct link *l)
-{
-	/* What libuv still holds of what it was given has not reached the kernel. */
-	return l->wire_submitted - l->tcp.write_queue_size;
-}
-
 static void on_written(uv_write_t *req, int status)
 {
 	struct link *l = req->data;
-	buf_clear(&l->writing);
+	l->waiting = false;
 	if (l->phase == LINK_CLOSING)
 		return;
 	if (status < 0) {
 		break_link(l, err_native(ERR_LOST, status));
 		return;
 	}
+	l->wire_taken++;
 	mark_dirty(l);
 	if (l->phase == LINK_OPEN)
 		l->events->room(l->owner);
 }
 
-/* The kernel takes what it can now; the rest waits in libuv until it can take more. */
+/* libuv waits until the kernel can take more, with one byte in its hands: when a write of libuv's
+ * fails it does not tell how much of it the kernel had, and that must be known (core/sendq.h). */
+static void wait_for_kernel(struct link *l)
+{
+	l->waiting_byte = *buf_peek(&l->wire_out).ptr;
+	buf_consume(&l->wire_out, 1);
+	uv_buf_t piece = {.base = &l->waiting_byte, .len = 1};
+	l->write.data = l;
+	l->waiting = uv_write(&l->write, (uv_stream_t *)&l->tcp, &piece, 1, on_written) == 0;
+	if (!l->waiting)
+		break_link(l, err_make(ERR_LOST));
+}
+
+/* The kernel takes what it can now. */
 static void submit(struct link *l)
 {
 	struct slice out = buf_peek(&l->wire_out);
@@ -224,28 +257,19 @@ static void submit(struct link *l)
 	}
 	if (n > 0) {
 		buf_consume(&l->wire_out, (size_t)n);
-		l->wire_submitted += (uint64_t)n;
+		l->wire_taken += (uint64_t)n;
 		l->active_ms = uv_now(l->tcp.loop);
 	}
-	if (!buf_len(&l->wire_out))
-		return;
-	struct buf spare = l->writing;
-	l->writing = l->wire_out;
-	l->wire_out = spare;
-	buf_clear(&l->wire_out);
-	out = buf_peek(&l->writing);
-	piece = (uv_buf_t){.base = (char *)(uintptr_t)out.ptr, .len = out.len};
-	l->write.data = l;
-	if (uv_write(&l->write, (uv_stream_t *)&l->tcp, &piece, 1, on_written) == 0)
-		l->wire_submitted += out.len;
-	else
-		break_link(l, err_make(ERR_LOST));
+	if (buf_len(&l->wire_out))
+		wait_for_kernel(l);
 }
 
 static void on_shutdown(uv_shutdown_t *req, int status)
 {
-	(void)req;
-	(void)status; /* the deadline or the other side's end comes next either way */
+	struct link *l = req->data;
+	(void)status;
+	if (l->input_over)
+		link_close(l); /* else the other side's end or the deadline comes next */
 }
 
 static void go_on_finishing(struct link *l)
@@ -264,17 +288,17 @@ void link_flush(struct link *l)
 	if (l->phase == LINK_NONE || l->phase == LINK_CLOSING)
 		return;
 	bool had = buf_len(&l->wire_out) > 0;
-	if (had && !buf_len(&l->writing))
+	if (had && !l->waiting)
 		submit(l);
-	if (had && l->phase == LINK_OPEN && !l->broken && !buf_len(&l->writing))
+	if (had && l->phase == LINK_OPEN && !l->broken && !l->waiting)
 		l->events->room(l->owner);
 	go_on_finishing(l);
 }
 
 void link_write(struct link *l, struct slice bytes)
 {
-	if (!bytes.len || (l->phase != LINK_OPEN && l->phase != LINK_FINISHING))
-		return;
+	if (!bytes.len || l->phase != LINK_OPEN)
+		return; /* behind a goodbye nothing may come */
 	size_t before = buf_len(&l->wire_out);
 	if (!l->tls)
 		(void)buf_append(&l->wire_out, bytes);
@@ -290,8 +314,9 @@ void link_pump(struct link *l, struct sendq *q)
 		struct slice batch = sendq_pull(q, RECORD_BYTES);
 		if (!batch.len)
 			break;
+		uint64_t start = l->wire_queued;
 		link_write(l, batch);
-		sendq_pulled(q, l->wire_queued);
+		sendq_pulled(q, start, l->wire_queued);
 	}
 }
 
@@ -299,17 +324,24 @@ static uint64_t acknowledged(struct link *l)
 {
 	uv_os_fd_t fd;
 	int waiting = 0;
-	if (uv_fileno((uv_handle_t *)&l->tcp, &fd) != 0 || ioctl(fd, SIOCOUTQ, &waiting) != 0)
+	if (uv_fileno((uv_handle_t *)&l->tcp, &fd) != 0 || ioctl(fd, SIOCOUTQ, &waiting) != 0 ||
+		waiting < 0 || (uint64_t)waiting > l->wire_taken)
 		return 0;
-	return accepted(l) - (uint64_t)waiting;
+	return l->wire_taken - (uint64_t)waiting;
 }
 
 void link_settle(struct link *l, struct sendq *q)
 {
 	if (l->phase == LINK_NONE)
 		return;
-	sendq_accepted(q, accepted(l));
+	sendq_accepted(q, l->wire_taken);
 	if (sendq_unacked(q) >= 64)
+		sendq_acknowledged(q, acknowledged(l));
+}
+
+void link_acknowledge(struct link *l, struct sendq *q)
+{
+	if (l->phase != LINK_NONE)
 		sendq_acknowledged(q, acknowledged(l));
 }
 
@@ -317,13 +349,13 @@ size_t link_cut(struct link *l, struct sendq *q)
 {
 	if (l->phase == LINK_NONE)
 		return sendq_cut(q, 0);
-	sendq_accepted(q, accepted(l));
+	sendq_accepted(q, l->wire_taken);
 	return sendq_cut(q, acknowledged(l));
 }
 
 size_t link_backlog(const struct link *l)
 {
-	return buf_len(&l->wire_out) + l->tcp.write_queue_size;
+	return buf_len(&l->wire_out) + (l->waiting ? 1 : 0);
 }
 
 bool link_is_open(const struct link *l)
@@ -332,6 +364,15 @@ bool link_is_open(const struct link *l)
 }
 
 /* ---- opening and closing ---- */
+
+/* A far side that vanished without a word must be noticed while bounces are still of use. */
+static void watch_far_side(struct link *l, int fd)
+{
+	const unsigned unanswered = UNANSWERED_MS;
+	uv_tcp_nodelay(&l->tcp, 1);
+	uv_tcp_keepalive(&l->tcp, 1, KEEPALIVE_S);
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &unanswered, sizeof unanswered);
+}
 
 struct err link_open(struct link *l, struct worker *w, int fd, const struct scan_limits *limits,
 	const struct link_events *events, void *owner)
@@ -345,13 +386,14 @@ struct err link_open(struct link *l, struct worker *w, int fd, const struct scan
 	l->phase = LINK_OPEN;
 	l->scan = scan_new(limits);
 	buf_init(&l->wire_out, BUF_UNLIMITED);
-	buf_init(&l->writing, BUF_UNLIMITED);
 	buf_init(&l->held, BUF_UNLIMITED);
 	l->active_ms = uv_now(w->loop);
 	int failed = uv_tcp_open(&l->tcp, fd);
-	if (failed)
+	if (failed) {
+		close(fd);
 		return err_native(ERR_INTERNAL, failed);
-	uv_tcp_nodelay(&l->tcp, 1);
+	}
+	watch_far_side(l, fd);
 	int len = sizeof l->remote_addr;
 	(void)uv_tcp_getpeername(&l->tcp, (struct sockaddr *)&l->remote_addr, &len);
 	start_reading(l);
@@ -367,7 +409,7 @@ void link_sniff(struct link *l, const struct tls_params *params)
 bool link_start_tls(struct link *l, const struct tls_params *params)
 {
 	/* TLS-1, RFC 6120 5.3.3: no byte may stand behind <starttls/> or <proceed/>. */
-	if (l->injected_check && l->feeding)
+	if ((l->injected_check && l->feeding) || buf_len(&l->held))
 		return false;
 	begin_tls(l, params);
 	return true;
@@ -384,7 +426,6 @@ static void on_closed(uv_handle_t *handle)
 	tls_free(l->tls);
 	scan_free(l->scan);
 	buf_fini(&l->wire_out);
-	buf_fini(&l->writing);
 	buf_fini(&l->held);
 	l->tls = NULL;
 	l->scan = NULL;
@@ -398,6 +439,8 @@ void link_close(struct link *l)
 		return;
 	timer_stop(l->worker->timers, &l->deadline);
 	worker_forget_dirty(l->worker, l);
+	if (l->events->closing)
+		l->events->closing(l->owner);
 	l->phase = LINK_CLOSING;
 	uv_close((uv_handle_t *)&l->tcp, on_closed);
 }

@@ -11,6 +11,7 @@ enum {
 	CLOSE_MS = 5000,      /* for the other side's end tag (ST-13) */
 	GOODBYE_MS = 2000,
 	FLUSH_MS = 10000,     /* outgoing_finish: to send what is queued */
+	WATCH_MS = 30000,     /* how often a ready stream is looked at */
 	RECORDS_MAX = 1 << 23, /* per direction and key, well under 2^24.5 (TLS-7) */
 };
 
@@ -26,11 +27,13 @@ struct outgoing {
 	struct stream_out stream;
 	struct sendq queue;
 	struct timer deadline, soon;
+	struct timer patience; /* of the queue's first stanza, while there is no connection */
 	struct credential *credential; /* held while the link uses it */
 	char session[SESSION_ID_LEN + 1], lang[STREAM_LANG_MAX + 1];
 	char verify_id[STREAM_ID_MAX + 1], verify_key[PAIR_KEY_MAX + 1];
 	char server_name[DOMAIN_MAX + 1];
 	bool direct_tls, was_ready, finishing, dead, closing_stream, have_failure, answered;
+	bool carrying; /* the link was ready: stanzas may be on its wire */
 	bool next_candidate; /* the link that closes now was one of several candidates */
 	struct err why;
 	char condition[CONDITION_MAX + 1], text[121];
@@ -40,6 +43,7 @@ struct outgoing {
 
 static void on_link_closed(void *owner);
 static void close_stream(struct outgoing *o);
+static void be_patient(struct outgoing *o);
 static void free_outgoing(void *object);
 
 /* ---- small things ---- */
@@ -49,10 +53,20 @@ static bool is_question(const struct outgoing *o)
 	return o->config.verify_id != NULL;
 }
 
-static void account(struct outgoing *o, size_t stanzas, size_t bytes)
+static struct shared_held held_by(const struct outgoing *o)
 {
-	o->worker->queued_stanzas += sendq_count(&o->queue) - stanzas;
-	o->worker->queued_bytes += sendq_bytes(&o->queue) - bytes;
+	return (struct shared_held){.stanzas = sendq_count(&o->queue),
+		.bytes = sendq_bytes(&o->queue),
+		.unacked = sendq_unacked(&o->queue)};
+}
+
+/* Keeps the worker's sums in step after the queue has changed. */
+static void account(struct outgoing *o, struct shared_held before)
+{
+	struct shared_held now = held_by(o);
+	o->worker->queued_stanzas += now.stanzas - before.stanzas;
+	o->worker->queued_bytes += now.bytes - before.bytes;
+	o->worker->unacked_stanzas += now.unacked - before.unacked;
 }
 
 static void log_leg(struct outgoing *o, struct err why, const char *event)
@@ -71,20 +85,25 @@ static void log_leg(struct outgoing *o, struct err why, const char *event)
 			log_c("leg", o->config.leg), log_s("from", l), log_s("to", r), log_end());
 }
 
+/* What the peer has proven to us on this connection (M-5). */
+static enum level level_of(const struct outgoing *o)
+{
+	if (!o->link.tls)
+		return LEVEL_VERIFIED;
+	return err_is(o->assessed.certificate) ? LEVEL_SECURE : LEVEL_TRUSTED;
+}
+
 static void log_up(struct outgoing *o)
 {
 	char local[DOMAIN_UNICODE_MAX + 1], remote[DOMAIN_UNICODE_MAX + 1];
 	struct tls_info tls = o->link.tls ? tls_info(o->link.tls) : (struct tls_info){0};
 	bool peer = !o->config.backend;
-	enum level level = !o->link.tls			      ? LEVEL_VERIFIED
-			   : err_is(o->assessed.certificate) ? LEVEL_SECURE
-							      : LEVEL_TRUSTED;
 	log_event(peer ? LOG_INFO : LOG_DEBUG, "stream-up", log_c("session", o->session),
 		log_c("leg", o->config.leg), log_c("dir", "out"),
 		log_s("from", domain_unicode(&o->config.local, local)),
 		log_s("to", domain_unicode(&o->config.remote, remote)),
 		log_c("proof", pair_proof_name(o->stream.proof)),
-		log_c("level", peer ? level_name(level) : NULL), log_c("tls", tls.version),
+		log_c("trust", peer ? level_name(level_of(o)) : NULL), log_c("tls", tls.version),
 		log_c("suite", tls.suite),
 		log_c("start", !o->link.tls ? "plain" : o->direct_tls ? "direct" : "starttls"),
 		log_n("ms", (int64_t)(worker_now_ms(o->worker) - o->began_ms)), log_end());
@@ -96,6 +115,7 @@ static void graveyard(struct outgoing *o)
 	dial_stop(&o->dial);
 	timer_stop(o->worker->timers, &o->deadline);
 	timer_stop(o->worker->timers, &o->soon);
+	timer_stop(o->worker->timers, &o->patience);
 	if (o->link.phase != LINK_NONE)
 		link_close(&o->link); /* on_link_closed frees */
 	else
@@ -128,6 +148,7 @@ static void fail_all(struct outgoing *o, struct err why)
 {
 	dial_stop(&o->dial);
 	timer_stop(o->worker->timers, &o->deadline);
+	timer_stop(o->worker->timers, &o->patience);
 	if (o->link.phase == LINK_OPEN)
 		link_finish(&o->link, GOODBYE_MS);
 	if (o->have_failure)
@@ -142,12 +163,16 @@ static void fail_all(struct outgoing *o, struct err why)
 	timer_start(o->worker->timers, &o->soon, 0, tell_failure, o);
 }
 
-/* What was on the wire when the link ended. */
-static void settle_cut(struct outgoing *o)
+/* The socket goes: what was on the wire then? */
+static void on_link_closing(void *owner)
 {
-	size_t n = sendq_count(&o->queue), bytes = sendq_bytes(&o->queue);
+	struct outgoing *o = owner;
+	if (!o->carrying)
+		return;
+	o->carrying = false;
+	struct shared_held before = held_by(o);
 	size_t in_flight = link_cut(&o->link, &o->queue);
-	account(o, n, bytes);
+	account(o, before);
 	if (in_flight) {
 		shared_count(o->worker->shared, SHARED_IN_FLIGHT_LOST, (int64_t)in_flight);
 		log_event(LOG_WARN, "in-flight", log_c("session", o->session),
@@ -160,10 +185,12 @@ static void connection_over(struct outgoing *o, struct err why)
 {
 	timer_stop(o->worker->timers, &o->deadline);
 	if (o->state == OUTGOING_READY) {
-		settle_cut(o);
 		log_leg(o, why, "stream-down");
 		o->state = OUTGOING_IDLE;
-		link_finish(&o->link, GOODBYE_MS);
+		/* After a proper end what is on its way out still goes; a broken connection takes no
+		 * more, and what never left it goes to the next one. */
+		if (!o->link.broken)
+			link_finish(&o->link, GOODBYE_MS);
 		if (o->link.phase == LINK_OPEN)
 			link_close(&o->link);
 		return; /* on_link_closed dials again when something is queued */
@@ -190,9 +217,10 @@ static void on_link_closed(void *owner)
 		o->next_candidate = false;
 		dial_next(&o->dial, o->why);
 	} else if (o->state == OUTGOING_IDLE && !o->have_failure) {
-		if (sendq_count(&o->queue))
+		if (sendq_count(&o->queue)) {
 			outgoing_start(o);
-		else if (o->finishing)
+			be_patient(o);
+		} else if (o->finishing)
 			graveyard(o);
 	}
 }
@@ -243,16 +271,35 @@ static void make_key(struct outgoing *o, struct actions *a)
 	mem_wipe(key, sizeof key);
 }
 
+/* XEP-0190: a stream without stanzas for long is closed, the next stanza opens another. ID-10:
+ * so is one whose certificate is no longer valid; the next one must prove itself anew. Both close
+ * properly, so nothing is lost. */
+static void on_watch(void *arg)
+{
+	struct outgoing *o = arg;
+	uint64_t idle = worker_now_ms(o->worker) - o->link.active_ms;
+	bool expired = o->assessed.not_after && worker_wall_s() > o->assessed.not_after;
+	if (expired || idle > (uint64_t)o->worker->gate->idle_seconds * 1000) {
+		log_leg(o, err_make(expired ? ERR_CERT_RENEW : ERR_IDLE), "stream-closing");
+		close_stream(o);
+		return;
+	}
+	timer_start(o->worker->timers, &o->deadline, WATCH_MS, on_watch, o);
+}
+
 static void become_ready(struct outgoing *o)
 {
 	dial_stop(&o->dial);
 	timer_stop(o->worker->timers, &o->deadline);
 	o->state = OUTGOING_READY;
 	o->was_ready = true;
+	o->carrying = true;
+	timer_stop(o->worker->timers, &o->patience);
 	scan_set_limits(o->link.scan, &scan_limits_stranger);
 	if (!o->config.backend)
 		breaker_worked(o->worker, &o->config.remote);
 	log_up(o);
+	timer_start(o->worker->timers, &o->deadline, WATCH_MS, on_watch, o);
 	if (!o->finishing)
 		o->events->ready(o->owner);
 	if (!o->dead && o->state == OUTGOING_READY)
@@ -380,15 +427,15 @@ static void on_room(void *owner)
 	struct outgoing *o = owner;
 	if (o->state != OUTGOING_READY)
 		return;
-	size_t n = sendq_count(&o->queue), bytes = sendq_bytes(&o->queue);
+	struct shared_held before = held_by(o);
 	link_settle(&o->link, &o->queue);
-	account(o, n, bytes);
+	account(o, before);
 	if (!o->closing_stream)
 		link_pump(&o->link, &o->queue);
 	rotate_if_due(o);
 	if (o->finishing && !sendq_count(&o->queue))
 		close_stream(o);
-	else if (!o->finishing && sendq_count(&o->queue) < n)
+	else if (!o->finishing && sendq_count(&o->queue) < before.stanzas)
 		o->events->room(o->owner);
 }
 
@@ -399,6 +446,7 @@ static const struct link_events link_events = {
 	.tls_up = on_tls_up,
 	.broken = on_broken,
 	.room = on_room,
+	.closing = on_link_closing,
 	.closed = on_link_closed,
 };
 
@@ -486,6 +534,8 @@ void outgoing_start(struct outgoing *o)
 		return;
 	}
 	o->state = OUTGOING_DIALING;
+	if (!o->finishing)
+		o->events->dialing(o->owner);
 	if (o->config.backend)
 		dial_list(&o->dial, o->worker, &o->config.tenant->backends, &dial_events, o);
 	else
@@ -511,7 +561,8 @@ struct outgoing *outgoing_new(struct worker *w, const struct outgoing_config *co
 		snprintf(o->verify_id, sizeof o->verify_id, "%s", config->verify_id);
 		snprintf(o->verify_key, sizeof o->verify_key, "%s", config->verify_key);
 	}
-	sendq_init(&o->queue, w->gate->queue_stanzas, w->gate->queue_bytes);
+	size_t factor = config->queue_factor ? config->queue_factor : 1;
+	sendq_init(&o->queue, factor * w->gate->queue_stanzas, factor * w->gate->queue_bytes);
 	session_link_in(&w->outgoings, &o->node);
 	return o;
 }
@@ -519,27 +570,45 @@ struct outgoing *outgoing_new(struct worker *w, const struct outgoing_config *co
 static void free_outgoing(void *object)
 {
 	struct outgoing *o = object;
-	size_t n = sendq_count(&o->queue), bytes = sendq_bytes(&o->queue);
+	struct shared_held before = held_by(o);
 	session_unlink(&o->node);
-	o->worker->queued_stanzas -= n;
-	o->worker->queued_bytes -= bytes;
 	sendq_fini(&o->queue);
+	account(o, before);
 	mem_wipe(o->verify_key, sizeof o->verify_key);
 	tenant_release(o->config.tenant);
 	mem_free(o);
 }
 
+static void on_patience_over(void *arg)
+{
+	struct outgoing *o = arg;
+	if (o->state == OUTGOING_DIALING || o->state == OUTGOING_NEGOTIATING)
+		fail_all(o, err_make(ERR_QUEUE_TIMEOUT));
+}
+
+/* No stanza waits longer for a connection than the configuration says. */
+static void be_patient(struct outgoing *o)
+{
+	uint64_t limit = (uint64_t)o->worker->gate->queue_seconds * 1000;
+	uint64_t waited = worker_now_ms(o->worker) - sendq_oldest_ms(&o->queue);
+	if (o->state != OUTGOING_READY && sendq_count(&o->queue) && !o->patience.place)
+		timer_start(o->worker->timers, &o->patience, waited < limit ? limit - waited : 0,
+			on_patience_over, o);
+}
+
 struct err outgoing_push(struct outgoing *o, struct slice stanza)
 {
-	size_t n = sendq_count(&o->queue), bytes = sendq_bytes(&o->queue);
+	struct shared_held before = held_by(o);
 	struct err full = sendq_push(&o->queue, stanza, worker_now_ms(o->worker));
 	if (err_is(full))
 		return full;
-	account(o, n, bytes);
-	if (o->state == OUTGOING_READY && !o->closing_stream)
+	account(o, before);
+	if (o->state == OUTGOING_READY && !o->closing_stream) {
 		link_pump(&o->link, &o->queue);
-	else
-		outgoing_start(o);
+		return full;
+	}
+	outgoing_start(o);
+	be_patient(o);
 	return full;
 }
 
@@ -598,16 +667,14 @@ void outgoing_finish(struct outgoing *o)
 
 void outgoing_drop(struct outgoing *o)
 {
-	if (o->state == OUTGOING_READY)
-		settle_cut(o);
 	graveyard(o);
 }
 
 bool outgoing_take(struct outgoing *o, struct slice *stanza)
 {
-	size_t n = sendq_count(&o->queue), bytes = sendq_bytes(&o->queue);
+	struct shared_held before = held_by(o);
 	bool taken = sendq_take(&o->queue, stanza);
-	account(o, n, bytes);
+	account(o, before);
 	return taken;
 }
 
@@ -641,9 +708,24 @@ struct tenant *outgoing_tenant(const struct outgoing *o)
 	return o->config.tenant;
 }
 
+void outgoings_acknowledge(struct worker *w)
+{
+	for (struct session_node *n = w->outgoings; n; n = n->next) {
+		struct outgoing *o = (struct outgoing *)n;
+		if (o->state != OUTGOING_READY || !sendq_unacked(&o->queue))
+			continue;
+		struct shared_held before = held_by(o);
+		link_acknowledge(&o->link, &o->queue);
+		account(o, before);
+	}
+}
+
 void outgoing_set_tenant(struct outgoing *o, struct tenant *t)
 {
 	tenant_hold(t);
 	tenant_release(o->config.tenant);
 	o->config.tenant = t;
+	/* A stricter policy: the next connection has to reach it. */
+	if (!o->config.backend && o->state == OUTGOING_READY && level_of(o) < t->floor_out)
+		close_stream(o);
 }

@@ -26,10 +26,13 @@ struct peer_in {
 	struct tls_params tls;	    /* choose_arg is this object */
 	struct timer deadline;
 	struct assessment assessed; /* of the header's `from` */
+	int64_t proof_ends;	    /* the earliest notAfter that a pair rests on; 0: none does */
+	unsigned judged;	    /* the worker's generation when the pairs were last judged */
 	bool direct_tls, up, closing, dead;
 	char session[SESSION_ID_LEN + 1];
 	uint64_t began_ms;
 	uint64_t stanzas;
+	unsigned questions; /* db:verify that were answered */
 };
 
 /* What hangs on a pair: its way, or the question about its key. */
@@ -41,6 +44,7 @@ struct pair_in {
 };
 
 static void run_actions(struct peer_in *p, struct actions *a);
+static struct err judge_again(struct peer_in *p);
 
 /* ---- log ---- */
 
@@ -53,6 +57,14 @@ static void log_refused(struct peer_in *p, struct err why, const struct actions 
 								    : &p->stream.header.from;
 	const struct domain *to = domain_is_set(&p->stream.ours) ? &p->stream.ours
 								  : &p->stream.header.to;
+	/* Nothing was refused where the peer went by itself: it only asked, or thought better. */
+	if (!p->up && (why.code == ERR_PEER_CLOSED || why.code == ERR_LOST)) {
+		log_event(LOG_DEBUG, "stream-down", log_c("session", p->session),
+			log_c("leg", "W-IN"), log_s("from", domain_unicode(from, peer)),
+			log_s("to", domain_unicode(to, ours)), log_c("address", address),
+			log_n("questions", p->questions), log_end());
+		return;
+	}
 	log_reason(why, p->up ? "stream-down" : "refused", log_c("session", p->session),
 		log_c("leg", "W-IN"), log_s("from", domain_unicode(from, peer)),
 		log_s("to", domain_unicode(to, ours)), log_c("address", address),
@@ -72,7 +84,7 @@ static void log_pair(struct peer_in *p, const struct pair *pair)
 		log_c("dir", "in"), log_s("from", slice_of(pair->from_text, pair->from_len)),
 		log_s("to", slice_of(pair->to_text, pair->to_len)),
 		log_c("proof", pair_proof_name(pair->proof)),
-		log_c("level", level_name(level_of_proof(pair->proof, p->link.tls != NULL))),
+		log_c("trust", level_name(level_of_proof(pair->proof, p->link.tls != NULL))),
 		log_c("tls", tls.version), log_c("suite", tls.suite),
 		log_c("start", !p->link.tls ? "plain" : p->direct_tls ? "direct" : "starttls"),
 		log_c("certificate",
@@ -108,7 +120,7 @@ static void end_stream(struct peer_in *p, struct err why, const struct actions *
 		return;
 	p->dead = true;
 	log_refused(p, why, a);
-	if (!p->up)
+	if (!p->up && why.code != ERR_PEER_CLOSED && why.code != ERR_LOST)
 		shared_count(p->worker->shared, SHARED_REFUSED, 1);
 	end_pairs(p);
 	timer_stop(p->worker->timers, &p->deadline);
@@ -146,6 +158,20 @@ static void on_closed(void *owner)
 	worker_bury(p->worker, p, free_peer);
 }
 
+/* ID-10, M-3: proofs are looked at again when a certificate runs out and after a reload, each
+ * stream in its own time. False: the stream was ended. */
+static bool proofs_hold(struct peer_in *p)
+{
+	bool expired = p->proof_ends && worker_wall_s() > p->proof_ends;
+	if (!expired && p->judged == p->worker->generation)
+		return true;
+	struct err why = judge_again(p);
+	if (!err_is(why))
+		return true;
+	fail_stream(p, expired ? err_make(ERR_CERT_RENEW) : why);
+	return false;
+}
+
 static void on_late(void *arg)
 {
 	struct peer_in *p = arg;
@@ -160,6 +186,8 @@ static void on_late(void *arg)
 		end_stream(p, err_make(ERR_IDLE), NULL);
 		return;
 	}
+	if (!proofs_hold(p))
+		return;
 	uint64_t idle = worker_now_ms(p->worker) - l->active_ms;
 	bool spent = l->tls && tls_records(l->tls) > RECORDS_MAX;
 	if (spent || idle > (uint64_t)p->worker->gate->idle_seconds * 1000) {
@@ -226,6 +254,39 @@ static void assess_peer(struct peer_in *p, struct actions *a)
 	stream_in_peer_verdict(&p->stream, v, a);
 }
 
+static void note_proof_end(struct peer_in *p, int64_t not_after)
+{
+	if (!p->proof_ends || not_after < p->proof_ends)
+		p->proof_ends = not_after;
+}
+
+static bool by_certificate(const struct pair *pair)
+{
+	return pair->proof == PROOF_EXTERNAL || pair->proof == PROOF_CERTIFICATE;
+}
+
+/* What was proven, under the tenant's rules and authorities of now. */
+static struct err judge_again(struct peer_in *p)
+{
+	p->judged = p->worker->generation;
+	p->proof_ends = 0;
+	for (size_t i = 0; i < p->stream.pairs.count; i++) {
+		const struct pair *pair = p->stream.pairs.items[i];
+		struct assessment found;
+		if (pair->state != PAIR_VALID)
+			continue;
+		if (level_of_proof(pair->proof, p->link.tls != NULL) < p->tenant->floor_in)
+			return err_make(ERR_POLICY);
+		if (!by_certificate(pair))
+			continue;
+		assess_certificate(p, &pair->from, &found);
+		if (err_is(found.certificate))
+			return found.certificate;
+		note_proof_end(p, found.not_after);
+	}
+	return err_ok();
+}
+
 /* ---- pairs ---- */
 
 /* A domain that a tenant here truly has may not come from outside (M-4, ADR-8). A tenant that only
@@ -252,8 +313,10 @@ static struct verdict judge_pair(struct peer_in *p, const struct pair *pair)
 		return refused;
 	struct assessment found;
 	assess_certificate(p, &pair->from, &found);
-	if (!err_is(found.certificate)) /* XEP-0344 2.4, DB-12 */
+	if (!err_is(found.certificate)) { /* XEP-0344 2.4, DB-12 */
+		note_proof_end(p, found.not_after);
 		return (struct verdict){.decision = VERDICT_PROVEN, .proof = PROOF_CERTIFICATE};
+	}
 	if (p->tenant->floor_in >= LEVEL_TRUSTED) {
 		refused.why = err_make(ERR_DB_REFUSED);
 		return refused;
@@ -307,7 +370,8 @@ static void on_question_event(void *owner)
 	(void)owner;
 }
 
-static const struct outgoing_events question_events = {.ready = on_question_event,
+static const struct outgoing_events question_events = {.dialing = on_question_event,
+	.ready = on_question_event,
 	.failed = on_question_failed,
 	.answered = on_answered,
 	.room = on_question_event};
@@ -387,6 +451,8 @@ static void pair_valid(struct peer_in *p, const struct pair *pair)
 		shared_count(p->worker->shared, SHARED_STREAMS_IN, 1);
 		timer_start(p->worker->timers, &p->deadline, IDLE_CHECK_MS, on_late, p);
 	}
+	if (pair->proof == PROOF_EXTERNAL)
+		note_proof_end(p, p->assessed.not_after);
 	log_pair(p, pair);
 }
 
@@ -397,6 +463,7 @@ static void check_key(struct peer_in *p, const struct db_query *q, struct action
 		outcome = worker_check_key(p->worker, DBKEY_OUT, &q->from, &q->to, q->id, q->key)
 				  ? DB_VALID
 				  : DB_INVALID;
+	p->questions++;
 	stream_in_key_checked(&p->stream, q, outcome, a);
 }
 
@@ -455,14 +522,15 @@ static void run_actions(struct peer_in *p, struct actions *a)
 
 static struct stream_local look_up(struct peer_in *p, const struct stream_header *h)
 {
-	struct stream_local local = {.offer_tls = true};
+	struct stream_local local = {.offer_tls = true,
+		.max_bytes = p->worker->gate->stanza_bytes,
+		.idle_seconds = p->worker->gate->idle_seconds};
 	struct tenant *t =
 		domain_is_set(&h->to) ? registry_find(p->worker->registry, &h->to) : NULL;
 	if (!t)
 		return local;
 	local.served = true;
 	local.tls_required = t->floor_in >= LEVEL_SECURE;
-	local.dialback_enough = t->floor_in <= LEVEL_SECURE;
 	local.offer_tls = t->certificate && (local.tls_required || p->worker->gate->attempt_starttls);
 	local.sni_conflict = p->link.tls && p->sni_tenant != t;
 	tenant_hold(t);
@@ -541,12 +609,8 @@ static void on_end(void *owner)
 static void on_tls_up(void *owner)
 {
 	struct peer_in *p = owner;
-	struct actions a;
 	end_pairs(p); /* TLS-2: nothing learnt in clear survives */
-	actions_init(&a);
-	stream_in_tls_up(&p->stream, &a);
-	run_actions(p, &a);
-	actions_fini(&a);
+	stream_in_tls_up(&p->stream);
 }
 
 static bool is_xml_fault(enum err_code code)
@@ -582,12 +646,14 @@ void peer_in_accept(struct worker *w, int fd)
 {
 	struct peer_in *p = MEM_NEW(struct peer_in);
 	p->worker = w;
+	p->judged = w->generation;
 	p->began_ms = worker_now_ms(w);
 	char id[33];
 	worker_new_id(id);
 	memcpy(p->session, id, SESSION_ID_LEN);
 	session_link_in(&w->peers_in, &p->node);
-	stream_in_init(&p->stream, false, false, &w->gate->host_name);
+	worker_new_id(id);
+	stream_in_init(&p->stream, false, false, &w->gate->host_name, id);
 	p->tls = (struct tls_params){
 		.role = TLS_SERVER, .alpn = "xmpp-server", .choose = choose, .choose_arg = p};
 	struct err e = link_open(&p->link, w, fd, &scan_limits_stranger, &link_events, p);
@@ -617,16 +683,13 @@ static void rejudge(struct peer_in *p)
 	tenant_release(p->tenant);
 	p->tenant = t;
 	for (size_t i = 0; i < p->stream.pairs.count; i++) {
-		const struct pair *pair = p->stream.pairs.items[i];
-		struct pair_in *pi = pair->user;
+		struct pair_in *pi = p->stream.pairs.items[i]->user;
 		if (pi && pi->route)
 			route_set_tenants(pi->route, t, t);
-		if (pair->state == PAIR_VALID &&
-			level_of_proof(pair->proof, p->link.tls != NULL) < t->floor_in) {
-			fail_stream(p, err_make(ERR_POLICY));
-			return;
-		}
 	}
+	struct err why = judge_again(p);
+	if (err_is(why))
+		fail_stream(p, why);
 }
 
 void peers_in_reload(struct worker *w)

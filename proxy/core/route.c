@@ -11,6 +11,7 @@ enum {
 	RETRY_MS = 1000,
 	PENDING_TTL_MS = 40000, /* longer than a B-IN may take, in case it is never taken back */
 	BOUNCE_MAX = 64 * 1024,
+	BACK_FACTOR = 4, /* errors may come in a heap, when all that waited is answered at once */
 };
 
 struct route {
@@ -20,7 +21,7 @@ struct route {
 	void *owner;
 	struct outgoing *forward, *back;
 	struct timer retry;
-	bool closing, pending_hint, was_full, buried;
+	bool closing, forward_hint, back_hint, was_full, buried;
 	char session[SESSION_ID_LEN + 1], lang[STREAM_LANG_MAX + 1];
 };
 
@@ -32,11 +33,29 @@ static void free_route(void *object)
 	mem_free(r);
 }
 
-static void drop_hint(struct route *r)
+/* BE-4: whoever answers the backend's own db:result must know that a B-IN for the pair is pending,
+ * before the backend is asked. */
+static void give_hint(struct route *r, bool *given, const struct domain *peer,
+	const struct domain *tenant)
 {
-	if (r->pending_hint)
-		shared_pending_drop(r->worker->shared, &r->config.from, &r->config.to);
-	r->pending_hint = false;
+	if (!*given)
+		shared_pending_add(r->worker->shared, peer, tenant, worker_now_ms(r->worker),
+			PENDING_TTL_MS);
+	*given = true;
+}
+
+static void drop_hint(struct route *r, bool *given, const struct domain *peer,
+	const struct domain *tenant)
+{
+	if (*given)
+		shared_pending_drop(r->worker->shared, peer, tenant);
+	*given = false;
+}
+
+static void drop_hints(struct route *r)
+{
+	drop_hint(r, &r->forward_hint, &r->config.from, &r->config.to);
+	drop_hint(r, &r->back_hint, &r->config.to, &r->config.from);
 }
 
 /* Everything is delivered or bounced: the streams close by themselves. */
@@ -45,13 +64,28 @@ static void end_if_empty(struct route *r)
 	if (!r->closing || r->buried || (r->forward && outgoing_queued(r->forward)))
 		return;
 	r->buried = true;
-	drop_hint(r);
+	drop_hints(r);
 	timer_stop(r->worker->timers, &r->retry);
 	if (r->forward)
 		outgoing_finish(r->forward);
 	if (r->back)
 		outgoing_finish(r->back);
 	worker_bury(r->worker, r, free_route);
+}
+
+static void tell_room(struct route *r)
+{
+	if (!r->was_full || r->closing || route_is_full(r))
+		return;
+	r->was_full = false;
+	r->events->room(r->owner);
+}
+
+static void log_bounces_lost(struct route *r, struct err why, int64_t stanzas)
+{
+	if (stanzas)
+		log_reason(why, "bounce-lost", log_c("session", r->session),
+			log_n("stanzas", stanzas), log_end());
 }
 
 /* ---- back ---- */
@@ -63,21 +97,36 @@ static void on_back_failed(void *owner, struct err why, const char *condition, c
 	int64_t lost = 0;
 	(void)condition;
 	(void)text;
+	drop_hint(r, &r->back_hint, &r->config.to, &r->config.from);
 	while (outgoing_take(r->back, &stanza))
 		lost++;
 	/* An error that cannot be delivered has nowhere else to go; it is not silent. */
-	if (lost)
-		log_reason(why, "bounce-lost", log_c("session", r->session), log_n("stanzas", lost),
-			log_end());
+	log_bounces_lost(r, why, lost);
+	tell_room(r);
 }
 
-static void on_back_event(void *owner)
+static void on_back_room(void *owner)
 {
-	(void)owner;
+	tell_room(owner);
 }
 
-static const struct outgoing_events back_events = {
-	.ready = on_back_event, .failed = on_back_failed, .room = on_back_event};
+static void on_back_dialing(void *owner)
+{
+	struct route *r = owner;
+	if (r->config.back_backend)
+		give_hint(r, &r->back_hint, &r->config.to, &r->config.from);
+}
+
+static void on_back_ready(void *owner)
+{
+	struct route *r = owner;
+	drop_hint(r, &r->back_hint, &r->config.to, &r->config.from);
+}
+
+static const struct outgoing_events back_events = {.dialing = on_back_dialing,
+	.ready = on_back_ready,
+	.failed = on_back_failed,
+	.room = on_back_room};
 
 static struct outgoing *back_stream(struct route *r)
 {
@@ -91,26 +140,33 @@ static struct outgoing *back_stream(struct route *r)
 		.session = r->session,
 		.leg = r->config.back_backend ? "B-IN" : "W-OUT",
 		.lang = r->lang,
+		.queue_factor = BACK_FACTOR,
 	};
 	r->back = outgoing_new(r->worker, &c, &back_events, r);
 	return r->back;
 }
 
-void route_bounce(struct route *r, struct slice stanza, struct err why, const char *detail)
+/* False: the error had to be made and could not be kept. */
+static bool bounce(struct route *r, struct slice stanza, struct err why, const char *detail)
 {
 	char text[400];
 	struct buf out;
 	const struct err_row *row = err_row(why.code);
+	bool kept = true;
 	snprintf(text, sizeof text, "%s%s%s [%s]", row->sentence, detail && *detail ? ": " : "",
 		detail ? detail : "", row->id);
 	buf_init(&out, BOUNCE_MAX);
 	if (stanza_bounce(stanza, stanza_condition(why.code), text, &out)) {
 		shared_count(r->worker->shared, SHARED_BOUNCED, 1);
-		if (err_is(outgoing_push(back_stream(r), buf_peek(&out))))
-			log_reason(why, "bounce-lost", log_c("session", r->session),
-				log_n("stanzas", 1), log_end());
+		kept = !err_is(outgoing_push(back_stream(r), buf_peek(&out)));
 	}
 	buf_fini(&out);
+	return kept;
+}
+
+void route_bounce(struct route *r, struct slice stanza, struct err why, const char *detail)
+{
+	log_bounces_lost(r, why, !bounce(r, stanza, why, detail));
 }
 
 /* ---- forward ---- */
@@ -135,7 +191,7 @@ static void on_forward_failed(void *owner, struct err why, const char *condition
 {
 	struct route *r = owner;
 	struct slice stanza;
-	drop_hint(r);
+	drop_hint(r, &r->forward_hint, &r->config.from, &r->config.to);
 	if (!r->closing && r->events->failed(r->owner, why, condition, text))
 		return;
 	if (worth_retrying(r, why)) {
@@ -146,19 +202,18 @@ static void on_forward_failed(void *owner, struct err why, const char *condition
 	struct err told = r->config.forward_backend && !r->config.back_backend
 				  ? err_make(ERR_BACKEND_DOWN)
 				  : why;
+	int64_t lost = 0;
 	while (outgoing_take(r->forward, &stanza))
-		route_bounce(r, stanza, told, r->config.forward_backend ? NULL : condition);
-	if (r->was_full && !r->closing) {
-		r->was_full = false;
-		r->events->room(r->owner);
-	}
+		lost += !bounce(r, stanza, told, r->config.forward_backend ? NULL : condition);
+	log_bounces_lost(r, why, lost);
+	tell_room(r);
 	end_if_empty(r);
 }
 
 static void on_forward_ready(void *owner)
 {
 	struct route *r = owner;
-	drop_hint(r);
+	drop_hint(r, &r->forward_hint, &r->config.from, &r->config.to);
 	if (!r->closing)
 		r->events->ready(r->owner);
 }
@@ -166,16 +221,23 @@ static void on_forward_ready(void *owner)
 static void on_forward_room(void *owner)
 {
 	struct route *r = owner;
-	if (r->closing) {
+	if (r->closing)
 		end_if_empty(r);
-	} else if (r->was_full && !route_is_full(r)) {
-		r->was_full = false;
-		r->events->room(r->owner);
-	}
+	else
+		tell_room(r);
 }
 
-static const struct outgoing_events forward_events = {
-	.ready = on_forward_ready, .failed = on_forward_failed, .room = on_forward_room};
+static void on_forward_dialing(void *owner)
+{
+	struct route *r = owner;
+	if (r->config.forward_backend)
+		give_hint(r, &r->forward_hint, &r->config.from, &r->config.to);
+}
+
+static const struct outgoing_events forward_events = {.dialing = on_forward_dialing,
+	.ready = on_forward_ready,
+	.failed = on_forward_failed,
+	.room = on_forward_room};
 
 static struct outgoing *forward_stream(struct route *r)
 {
@@ -196,14 +258,7 @@ static struct outgoing *forward_stream(struct route *r)
 
 void route_start(struct route *r)
 {
-	struct outgoing *o = forward_stream(r);
-	/* BE-4: whoever answers the backend's own db:result must know, before it is asked. */
-	if (r->config.forward_backend && outgoing_state(o) == OUTGOING_IDLE) {
-		shared_pending_add(r->worker->shared, &r->config.from, &r->config.to,
-			worker_now_ms(r->worker), PENDING_TTL_MS);
-		r->pending_hint = true;
-	}
-	outgoing_start(o);
+	outgoing_start(forward_stream(r));
 }
 
 void route_push(struct route *r, struct slice stanza)
@@ -220,10 +275,16 @@ void route_push(struct route *r, struct slice stanza)
 		route_start(r);
 }
 
+/* A stream that is not ready never stops its source: the answer it waits for may come from there
+ * (BE-4). Its queue has limits of its own. */
+static bool is_full(const struct outgoing *o)
+{
+	return o && outgoing_state(o) == OUTGOING_READY && outgoing_queued_bytes(o) > FULL_BYTES;
+}
+
 bool route_is_full(const struct route *r)
 {
-	return r->forward && outgoing_state(r->forward) == OUTGOING_READY &&
-	       outgoing_queued_bytes(r->forward) > FULL_BYTES;
+	return is_full(r->forward) || is_full(r->back);
 }
 
 bool route_is_ready(const struct route *r)

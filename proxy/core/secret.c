@@ -72,15 +72,15 @@ static bool load(const char *path, struct secrets *out, const char **why)
 {
 	struct buf text;
 	struct file_id id;
-	unsigned mode = 0;
+	struct file_rights rights = {0};
 	buf_init(&text, FILE_MAX);
 	text.secret = true;
 	struct err e = file_read(path, FILE_MAX, &text, &id);
 	if (!err_is(e))
-		e = file_look(path, &id, &mode);
+		e = file_look(path, &id, &rights);
 	if (err_is(e))
 		*why = file_why(e);
-	else if (mode & 077)
+	else if (rights.mode & 077)
 		*why = "others may read the secret; run `chmod 600` on it";
 	else if (!parse(buf_peek(&text), out))
 		*why = "must hold 64 lower-case hex digits on one line, and perhaps the previous "

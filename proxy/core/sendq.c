@@ -74,10 +74,17 @@ struct slice sendq_pull(struct sendq *q, size_t max)
 	return batch;
 }
 
-void sendq_pulled(struct sendq *q, uint64_t wire_end)
+void sendq_pulled(struct sendq *q, uint64_t wire_start, uint64_t wire_end)
 {
-	for (size_t i = q->pulled; i > 0 && item_at(q, i - 1)->wire_end == UINT64_MAX; i--)
-		item_at(q, i - 1)->wire_end = wire_end;
+	size_t first = q->pulled;
+	uint64_t bytes = 0, at = wire_start;
+	while (first > 0 && item_at(q, first - 1)->wire_end == UINT64_MAX)
+		bytes += item_at(q, --first)->len;
+	bool verbatim = wire_end - wire_start == bytes;
+	for (size_t i = first; i < q->pulled; i++) {
+		at += item_at(q, i)->len;
+		item_at(q, i)->wire_end = verbatim ? at : wire_end;
+	}
 }
 
 static void note_unacked(struct sendq *q, uint64_t wire_end)

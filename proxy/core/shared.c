@@ -25,15 +25,15 @@ struct slot {
 	_Atomic uint64_t until_ms;
 };
 
-struct queued {
-	_Atomic uint64_t stanzas, bytes;
+struct held {
+	_Atomic uint64_t stanzas, bytes, unacked;
 };
 
 struct shared {
 	uint64_t key[2]; /* written once, before any child maps it */
 	struct slot slots[SLOTS];
 	_Atomic int64_t counters[SHARED_COUNTERS];
-	struct queued queued[WORKERS_MAX];
+	struct held held[WORKERS_MAX];
 };
 
 static struct shared *map_it(int fd)
@@ -171,16 +171,19 @@ int64_t shared_counter(const struct shared *s, enum shared_counter c)
 	return atomic_load_explicit(&s->counters[c], memory_order_relaxed);
 }
 
-void shared_queued_set(struct shared *s, unsigned worker, uint64_t stanzas, uint64_t bytes)
+void shared_held_set(struct shared *s, unsigned worker, struct shared_held held)
 {
-	struct queued *q = &s->queued[worker % WORKERS_MAX];
-	atomic_store_explicit(&q->stanzas, stanzas, memory_order_relaxed);
-	atomic_store_explicit(&q->bytes, bytes, memory_order_relaxed);
+	struct held *h = &s->held[worker % WORKERS_MAX];
+	atomic_store_explicit(&h->stanzas, held.stanzas, memory_order_relaxed);
+	atomic_store_explicit(&h->bytes, held.bytes, memory_order_relaxed);
+	atomic_store_explicit(&h->unacked, held.unacked, memory_order_relaxed);
 }
 
-void shared_queued_get(const struct shared *s, unsigned worker, uint64_t *stanzas, uint64_t *bytes)
+struct shared_held shared_held_get(const struct shared *s, unsigned worker)
 {
-	const struct queued *q = &s->queued[worker % WORKERS_MAX];
-	*stanzas = atomic_load_explicit(&q->stanzas, memory_order_relaxed);
-	*bytes = atomic_load_explicit(&q->bytes, memory_order_relaxed);
+	const struct held *h = &s->held[worker % WORKERS_MAX];
+	return (struct shared_held){
+		.stanzas = atomic_load_explicit(&h->stanzas, memory_order_relaxed),
+		.bytes = atomic_load_explicit(&h->bytes, memory_order_relaxed),
+		.unacked = atomic_load_explicit(&h->unacked, memory_order_relaxed)};
 }

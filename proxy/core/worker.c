@@ -27,6 +27,7 @@ enum {
 	OWN_ADDRESSES_MAX = 64,
 	BREAKER_FIRST_MS = 1000,
 	BREAKER_MAX_MS = 60000,
+	ACKNOWLEDGE_MS = 1000,
 };
 
 struct grave {
@@ -56,7 +57,7 @@ struct worker_run {
 	struct worker w; /* first */
 	uv_prepare_t prepare;
 	struct listener *listeners;
-	struct timer stop_timer;
+	struct timer stop_timer, acknowledge;
 	struct sockaddr_storage own[OWN_ADDRESSES_MAX];
 	size_t own_count;
 };
@@ -409,9 +410,20 @@ static void on_prepare(uv_prepare_t *prepare)
 	flush_links(w);
 	dig_graves(w);
 	/* Every turn, so that what a killed worker held is known (the supervisor logs it). */
-	shared_queued_set(w->shared, w->number, w->queued_stanzas, w->queued_bytes);
+	shared_held_set(w->shared, w->number,
+		(struct shared_held){.stanzas = w->queued_stanzas,
+			.bytes = w->queued_bytes,
+			.unacked = w->unacked_stanzas});
 	if (w->stopping && nothing_left(w))
 		uv_stop(w->loop);
+}
+
+/* Few streams send so much that they ask the kernel by themselves. */
+static void on_acknowledge(void *arg)
+{
+	struct worker_run *r = arg;
+	outgoings_acknowledge(&r->w);
+	timer_start(r->w.timers, &r->acknowledge, ACKNOWLEDGE_MS, on_acknowledge, r);
 }
 
 /* ---- what the supervisor says ---- */
@@ -423,6 +435,7 @@ static void on_reload(void *arg, struct gate *gate, struct registry *registry)
 	struct registry *old = w->registry;
 	w->gate = gate;
 	w->registry = registry;
+	w->generation++;
 	log_set_level(gate->log_level);
 	assessor_forget(w->assessor);
 	peers_in_reload(w);
@@ -513,6 +526,7 @@ static void start_turning(struct worker_run *r, const struct worker_boot *boot)
 		listen_on(r, boot->listen_fds[i], false, -1);
 	for (size_t i = 0; i < boot->egress_count; i++)
 		listen_on(r, boot->egress_fds[i], true, -1);
+	timer_start(w->timers, &r->acknowledge, ACKNOWLEDGE_MS, on_acknowledge, r);
 	channel_ready(w->channel);
 	log_event(LOG_INFO, "worker-up", log_n("tenants", (int64_t)registry_count(w->registry)),
 		log_end());

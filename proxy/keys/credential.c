@@ -3,15 +3,40 @@
 #include "base/mem.h"
 #include "keys/credential_inside.h"
 
-#include <stdio.h>
+#include <mbedtls/platform.h>
+#include <psa/crypto.h>
+
+#include <assert.h>
+#include <errno.h>
+#include <stdint.h>
 #include <string.h>
 #include <sys/random.h>
+
+/* Running out of memory inside a handshake is fatal for the process (CVE-2025-27810 showed what a
+ * library makes of it otherwise). */
+static void *zeroed_or_abort(size_t count, size_t size)
+{
+	return size && count > SIZE_MAX / size ? NULL : mem_alloc(count * size);
+}
+
+void credential_crypto_ready(void)
+{
+	static bool ready;
+	if (ready)
+		return;
+	ready = true;
+	(void)mbedtls_platform_set_calloc_free(zeroed_or_abort, mem_free);
+	psa_status_t failed = psa_crypto_init();
+	assert(failed == PSA_SUCCESS);
+}
 
 int credential_random(void *arg, unsigned char *out, size_t len)
 {
 	(void)arg;
 	for (size_t done = 0; done < len;) {
 		ssize_t n = getrandom(out + done, len - done, 0);
+		if (n < 0 && errno == EINTR)
+			continue;
 		if (n < 0)
 			return -1;
 		done += (size_t)n;
@@ -21,6 +46,7 @@ int credential_random(void *arg, unsigned char *out, size_t len)
 
 struct credential *credential_new(void)
 {
+	credential_crypto_ready();
 	struct credential *c = MEM_NEW(struct credential);
 	c->refs = 1;
 	return c;

@@ -11,7 +11,8 @@
 #include "base/buf.h"
 #include "base/mem.h"
 
-#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <stdio.h>
 #include <string.h>
 #include <unbound.h>
 
@@ -74,8 +75,8 @@ static bool read_name(const unsigned char *p, size_t len, char *out, size_t size
 	while (len && *p) {
 		size_t label = *p++;
 		len--;
-		if (label > 63 || label > len || n + label + 2 > size)
-			return false;
+		if (label > 63 || label > len || n + label + 2 > size || memchr(p, '.', label))
+			return false; /* a dot inside a label would make another name of it */
 		if (n)
 			out[n++] = '.';
 		memcpy(out + n, p, label);
@@ -186,7 +187,8 @@ static void on_tick(uv_timer_t *timer)
 {
 	struct resolver *r = timer->data;
 	uint64_t now = uv_now(r->loop);
-	for (struct question *q = r->questions, *next; q; q = next) {
+	/* An owner may free the resolver when it is told: then all questions are gone. */
+	for (struct question *q = r->questions, *next; q && !r->closing; q = next) {
 		next = q->next;
 		if (q->failed) {
 			tell_status(q, RESOLVE_FAILED);
@@ -195,7 +197,7 @@ static void on_tick(uv_timer_t *timer)
 			tell_status(q, RESOLVE_TIMEOUT);
 		}
 	}
-	if (!r->questions)
+	if (!r->questions && !r->closing)
 		uv_timer_stop(&r->tick);
 }
 
@@ -241,6 +243,16 @@ void resolve_addr(struct resolver *r, const struct domain *name, int family, str
 
 /* ---- life ---- */
 
+/* As a library unbound keeps 16 questions on the way and lets the others wait: sixteen domains that
+ * never answer would be enough to stop all of them (O5). */
+static int allow_parallel(struct ub_ctx *ctx, unsigned max_pending)
+{
+	char number[16];
+	snprintf(number, sizeof number, "%u", max_pending + 64);
+	int failed = ub_ctx_set_option(ctx, "outgoing-range:", number);
+	return failed ? failed : ub_ctx_set_option(ctx, "num-queries-per-thread:", number);
+}
+
 static int configure(struct ub_ctx *ctx, const struct resolve_config *c)
 {
 	static const struct {
@@ -250,8 +262,13 @@ static int configure(struct ub_ctx *ctx, const struct resolve_config *c)
 		{"cache-max-ttl:", "3600"},
 		{"cache-max-negative-ttl:", "300"},
 		{"do-not-query-localhost:", "no"}, /* the configured resolver may be on loopback */
+		{"outgoing-num-tcp:", "32"},
+		{"msg-cache-size:", "4m"},
+		{"rrset-cache-size:", "8m"},
 	};
 	int failed = ub_ctx_async(ctx, 1);
+	if (!failed)
+		failed = allow_parallel(ctx, c->max_pending);
 	for (size_t i = 0; !failed && i < sizeof options / sizeof *options; i++)
 		failed = ub_ctx_set_option(ctx, options[i].option, options[i].value);
 	if (!failed && c->trust_anchor)
@@ -308,63 +325,4 @@ void resolver_free(struct resolver *r)
 	r->closing = 2;
 	uv_close((uv_handle_t *)&r->poll, on_closed);
 	uv_close((uv_handle_t *)&r->tick, on_closed);
-}
-
-/* ---- addresses ---- */
-
-struct range {
-	unsigned char prefix[16];
-	unsigned bits;
-};
-
-static bool in_ranges(const unsigned char *addr, const struct range *list, size_t count)
-{
-	for (size_t i = 0; i < count; i++) {
-		unsigned whole = list[i].bits / 8, rest = list[i].bits % 8;
-		unsigned char mask = (unsigned char)(0xff00u >> rest);
-		if (memcmp(addr, list[i].prefix, whole) == 0 &&
-			(!rest || ((addr[whole] ^ list[i].prefix[whole]) & mask) == 0))
-			return true;
-	}
-	return false;
-}
-
-/* The special-purpose registries of IANA, as far as no server of a stranger can live there. */
-static bool v4_is_public(const unsigned char *a)
-{
-	static const struct range private[] = {
-		{{0}, 8}, {{10}, 8}, {{100, 64}, 10}, {{127}, 8}, {{169, 254}, 16}, {{172, 16}, 12},
-		{{192, 0, 0}, 24}, {{192, 0, 2}, 24}, {{192, 88, 99}, 24}, {{192, 168}, 16},
-		{{198, 18}, 15}, {{198, 51, 100}, 24}, {{203, 0, 113}, 24}, {{224}, 3},
-	};
-	return !in_ranges(a, private, sizeof private / sizeof *private);
-}
-
-static bool v6_is_public(const unsigned char *a)
-{
-	static const struct range global = {{0x20}, 3};
-	static const struct range private[] = {
-		{{0x20, 0x01, 0x00, 0x00}, 32},	      /* Teredo */
-		{{0x20, 0x01, 0x0d, 0xb8}, 32},	      /* documentation */
-		{{0x20, 0x01, 0x00, 0x10}, 28},	      /* ORCHID */
-		{{0x20, 0x01, 0x00, 0x20}, 28},	      /* ORCHIDv2 */
-		{{0x20, 0x01, 0x00, 0x02, 0, 0}, 48}, /* benchmarking */
-		{{0x20, 0x02}, 16},		      /* 6to4: hides an IPv4 address */
-		{{0x3f, 0xff}, 20},		      /* documentation */
-	};
-	return in_ranges(a, &global, 1) && !in_ranges(a, private, sizeof private / sizeof *private);
-}
-
-bool address_is_public(const struct sockaddr_storage *addr)
-{
-	static const unsigned char mapped[12] = {[10] = 0xff, [11] = 0xff};
-	if (addr->ss_family == AF_INET)
-		return v4_is_public(
-			(const unsigned char *)&((const struct sockaddr_in *)addr)->sin_addr);
-	if (addr->ss_family != AF_INET6)
-		return false;
-	const unsigned char *a = (const unsigned char *)&((const struct sockaddr_in6 *)addr)->sin6_addr;
-	if (memcmp(a, mapped, sizeof mapped) == 0)
-		return false; /* nobody publishes these; they only serve to slip past filters */
-	return v6_is_public(a);
 }

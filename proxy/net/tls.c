@@ -6,7 +6,6 @@
 
 #include <mbedtls/error.h>
 #include <mbedtls/ssl.h>
-#include <psa/crypto.h>
 
 #include <assert.h>
 #include <string.h>
@@ -14,6 +13,8 @@
 enum {
 	PLAIN_STEP = 16384,
 	KEY_UPDATES_MAX = 16, /* in a row, without a byte of data between them (T15) */
+	QUIET_RECORDS_MAX = 16, /* likewise for records of any kind: alerts, CCS, renegotiation */
+	RECORD_HEADER = 5,
 	SNI_MAX = 255,
 };
 
@@ -32,6 +33,10 @@ struct tls {
 	size_t sni_len;
 	bool has_sni, chosen;
 	unsigned key_updates;
+	bool asked_rekey; /* our KeyUpdate asked for the peer's, which has not come yet */
+	unsigned quiet_records;	/* begun since the last byte of data */
+	unsigned char header[RECORD_HEADER];
+	size_t header_len, body_left; /* of the record being read */
 	struct slice in;      /* ciphertext of the call under way */
 	struct buf *wire_out; /* of the call under way */
 };
@@ -79,12 +84,38 @@ static int give_wire(void *arg, const unsigned char *bytes, size_t len)
 	return (int)len;
 }
 
+/* Counts the records that begin in these bytes. The library swallows warning alerts, change cipher
+ * specs and attempts to renegotiate inside one call, as many as there are (T04, T15). */
+static void count_records(struct tls *t, struct slice s)
+{
+	while (s.len) {
+		if (t->body_left) {
+			size_t n = s.len < t->body_left ? s.len : t->body_left;
+			t->body_left -= n;
+			s = slice_sub(s, n, s.len);
+			continue;
+		}
+		if (t->header_len == 0)
+			t->quiet_records++;
+		t->header[t->header_len++] = (unsigned char)*s.ptr;
+		s = slice_sub(s, 1, s.len);
+		if (t->header_len == RECORD_HEADER) {
+			t->body_left = (size_t)t->header[3] << 8 | t->header[4];
+			t->header_len = 0;
+		}
+	}
+}
+
 static int take_wire(void *arg, unsigned char *out, size_t len)
 {
 	struct tls *t = arg;
 	if (!t->in.len)
 		return MBEDTLS_ERR_SSL_WANT_READ;
 	size_t n = len < t->in.len ? len : t->in.len;
+	count_records(t, slice_sub(t->in, 0, n));
+	/* One more than allowed: the one that begins now may be data. */
+	if (t->state == TLS_UP && t->quiet_records > QUIET_RECORDS_MAX + 1)
+		return MBEDTLS_ERR_SSL_UNEXPECTED_RECORD;
 	memcpy(out, t->in.ptr, n);
 	t->in = slice_sub(t->in, n, t->in.len);
 	return (int)n;
@@ -114,20 +145,20 @@ static int choose_now(struct tls *t, mbedtls_ssl_context *ssl, struct slice sni)
 	return show(t, ssl, choice.credential);
 }
 
-/* May be called more than once: the library does not refuse a doubled extension. */
+/* May be called more than once: the library does not refuse a doubled extension, and the second
+ * ClientHello behind a HelloRetryRequest is read like the first. A name that changes, or that
+ * comes when the choice was made without one, ends it. */
 static int on_sni(void *arg, mbedtls_ssl_context *ssl, const unsigned char *name, size_t len)
 {
 	struct tls *t = arg;
 	struct slice s = slice_of(name, len);
-	if (t->has_sni) {
-		t->refusal = err_make(ERR_TLS_SNI);
-		return slice_eq(s, slice_of(t->sni, t->sni_len)) ? 0 : -1;
-	}
-	t->has_sni = true;
-	if (len == 0 || len > SNI_MAX) {
+	if (t->has_sni && slice_eq(s, slice_of(t->sni, t->sni_len)))
+		return 0;
+	if (t->has_sni || t->chosen || len == 0 || len > SNI_MAX) {
 		t->refusal = err_make(ERR_TLS_SNI);
 		return -1;
 	}
+	t->has_sni = true;
 	memcpy(t->sni, name, len);
 	t->sni_len = len;
 	return choose_now(t, ssl, slice_of(t->sni, len));
@@ -198,8 +229,7 @@ static void show_as_client(struct tls *t, struct credential *c)
 
 struct tls *tls_new(const struct tls_params *p)
 {
-	psa_status_t ready = psa_crypto_init(); /* a no-op but for the first time */
-	assert(ready == PSA_SUCCESS);
+	credential_crypto_ready();
 	struct tls *t = MEM_NEW(struct tls);
 	t->role = p->role;
 	t->choose = p->choose;
@@ -231,26 +261,42 @@ void tls_free(struct tls *t)
 
 /* ---- bytes ---- */
 
+/* Whether the library could not read a certificate (T25): its codes are a module's, plus a low-level
+ * one that is smaller than 0x80. */
+static bool is_certificate_fault(const struct tls *t, int code)
+{
+	int module = (-code) & 0x7f80;
+	return tls_inside_skipped_certificate(&t->ssl) || code == MBEDTLS_ERR_SSL_BAD_CERTIFICATE ||
+	       (module >= -MBEDTLS_ERR_X509_FEATURE_UNAVAILABLE &&
+		       module <= -MBEDTLS_ERR_X509_FATAL_ERROR) ||
+	       (module >= -MBEDTLS_ERR_PK_SIG_LEN_MISMATCH && module <= -MBEDTLS_ERR_PK_ALLOC_FAILED);
+}
+
 static void set_failed(struct tls *t, int code)
 {
 	if (t->state == TLS_FAILED)
 		return;
-	t->state = TLS_FAILED;
+	if (code == MBEDTLS_ERR_SSL_UNEXPECTED_MESSAGE || code == MBEDTLS_ERR_SSL_UNEXPECTED_RECORD)
+		(void)mbedtls_ssl_send_alert_message(&t->ssl, MBEDTLS_SSL_ALERT_LEVEL_FATAL,
+			MBEDTLS_SSL_ALERT_MSG_UNEXPECTED_MESSAGE);
 	if (err_is(t->refusal))
 		t->error = t->refusal;
 	else if (code == MBEDTLS_ERR_SSL_NO_APPLICATION_PROTOCOL)
 		t->error = err_native(ERR_TLS_ALPN, code);
-	else if (code == MBEDTLS_ERR_SSL_BAD_CERTIFICATE)
+	else if (t->state == TLS_HANDSHAKE && is_certificate_fault(t, code))
 		t->error = err_native(ERR_TLS_PEER_CERT, code);
 	else
 		t->error = err_native(ERR_TLS, code);
+	t->state = TLS_FAILED;
 }
 
 static void handshake(struct tls *t)
 {
 	int r = mbedtls_ssl_handshake(&t->ssl);
-	if (r == 0)
+	if (r == 0) {
 		t->state = TLS_UP;
+		t->quiet_records = 0;
+	}
 	else if (r != MBEDTLS_ERR_SSL_WANT_READ && r != MBEDTLS_ERR_SSL_WANT_WRITE)
 		set_failed(t, r);
 }
@@ -262,7 +308,8 @@ static bool obey_key_update(struct tls *t)
 	if (!tls_inside_is_key_update(&t->ssl, &wants_answer) ||
 		++t->key_updates > KEY_UPDATES_MAX || tls_inside_rekey_in(&t->ssl) != 0)
 		return false;
-	return !wants_answer || tls_inside_rekey_out(&t->ssl) == 0;
+	t->asked_rekey = false;
+	return !wants_answer || tls_inside_rekey_out(&t->ssl, false) == 0;
 }
 
 /* One step of reading; false when there is nothing more to do now. */
@@ -273,12 +320,14 @@ static bool read_step(struct tls *t, struct buf *plain)
 	int n = mbedtls_ssl_read(&t->ssl, (unsigned char *)room, PLAIN_STEP);
 	if (n > 0) {
 		buf_commit(plain, (size_t)n);
-		t->key_updates = 0;
+		t->key_updates = t->quiet_records = 0;
 		return true;
 	}
 	if (n == MBEDTLS_ERR_SSL_WANT_READ || n == MBEDTLS_ERR_SSL_WANT_WRITE)
 		return t->in.len > 0;
-	if (n == 0 || n == MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY) {
+	if (n == 0)
+		return true; /* empty records; there is no end of file in memory */
+	if (n == MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY) {
 		t->state = TLS_CLOSED;
 		return false;
 	}
@@ -363,7 +412,8 @@ size_t tls_peer_chain(const struct tls *t, struct slice *ders, size_t max)
 uint64_t tls_records(const struct tls *t)
 {
 	uint64_t in = tls_inside_records_in(&t->ssl), out = tls_inside_records_out(&t->ssl);
-	return in > out ? in : out;
+	/* What was asked for is on its way: nothing is gained by asking again. */
+	return in > out && !t->asked_rekey ? in : out;
 }
 
 bool tls_rekey(struct tls *t, struct buf *wire_out)
@@ -372,7 +422,10 @@ bool tls_rekey(struct tls *t, struct buf *wire_out)
 		mbedtls_ssl_get_version_number(&t->ssl) != MBEDTLS_SSL_VERSION_TLS1_3)
 		return false;
 	t->wire_out = wire_out;
-	bool done = tls_inside_rekey_out(&t->ssl) == 0;
+	/* RFC 8446 4.6.3: the peer's sending keys are the peer's to change; we can only ask. */
+	bool ask = !t->asked_rekey;
+	bool done = tls_inside_rekey_out(&t->ssl, ask) == 0;
+	t->asked_rekey |= done && ask;
 	t->wire_out = NULL;
 	return done;
 }

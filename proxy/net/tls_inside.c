@@ -28,6 +28,12 @@ bool tls_inside_is_key_update(const mbedtls_ssl_context *ssl, bool *wants_answer
 	return true;
 }
 
+bool tls_inside_skipped_certificate(const mbedtls_ssl_context *ssl)
+{
+	const mbedtls_ssl_session *s = ssl->session_negotiate;
+	return s && s->peer_cert && !s->peer_cert->raw.p;
+}
+
 static psa_algorithm_t hash_of(int suite)
 {
 	return suite == MBEDTLS_TLS1_3_AES_256_GCM_SHA384 ? PSA_ALG_SHA_384 : PSA_ALG_SHA_256;
@@ -97,11 +103,11 @@ int tls_inside_rekey_in(mbedtls_ssl_context *ssl)
 	return failed;
 }
 
-int tls_inside_rekey_out(mbedtls_ssl_context *ssl)
+int tls_inside_rekey_out(mbedtls_ssl_context *ssl, bool ask)
 {
 	ssl->out_msgtype = MBEDTLS_SSL_MSG_HANDSHAKE;
 	ssl->out_msglen = KEY_UPDATE_LEN;
-	memcpy(ssl->out_msg, "\x18\0\0\x01\0", KEY_UPDATE_LEN); /* update_not_requested */
+	memcpy(ssl->out_msg, ask ? "\x18\0\0\x01\x01" : "\x18\0\0\x01\0", KEY_UPDATE_LEN);
 	int failed = mbedtls_ssl_write_record(ssl, 1);
 	if (!failed)
 		failed = advance(ssl, ssl->conf->endpoint == MBEDTLS_SSL_IS_CLIENT);

@@ -1,16 +1,17 @@
-/* DER to facts: what a certificate says. Together with cert_path.c the one place that knows
- * mbedTLS's x509. */
+/* DER to facts: what a certificate says. Together with cert_path.c and cert_constraints.c the one
+ * place that knows mbedTLS's x509. */
 #define MBEDTLS_ALLOW_PRIVATE_ACCESS
 #include "trust/cert_inside.h"
 
 #include <mbedtls/asn1.h>
 #include <mbedtls/oid.h>
+#include <mbedtls/pk.h>
 #include <mbedtls/sha256.h>
 
 #include <string.h>
 
-#define OID_XMPP_ADDR	     "\x2b\x06\x01\x05\x05\x07\x08\x05" /* RFC 6120 13.7.1.4 */
-#define OID_DNS_SRV	     "\x2b\x06\x01\x05\x05\x07\x08\x07" /* RFC 4985 */
+#define OID_XMPP_ADDR        "\x2b\x06\x01\x05\x05\x07\x08\x05" /* RFC 6120 13.7.1.4 */
+#define OID_DNS_SRV          "\x2b\x06\x01\x05\x05\x07\x08\x07" /* RFC 4985 */
 #define OID_NAME_CONSTRAINTS "\x55\x1d\x1e"
 
 enum { SAN_OTHER = 0xa0, SAN_DNS = 0x82 };
@@ -29,17 +30,35 @@ static int on_extension(void *arg, const mbedtls_x509_crt *crt, const mbedtls_x5
 	return MBEDTLS_ERR_X509_FEATURE_UNAVAILABLE;
 }
 
-int cert_parse(mbedtls_x509_crt *crt, struct slice der)
+/* The library's high-level codes stand in steps of 0x80, the low-level ones between them. */
+static bool is_unsupported(int code)
 {
-	return mbedtls_x509_crt_parse_der_with_ext_cb(
-		crt, (const unsigned char *)der.ptr, der.len, 0, on_extension, NULL);
+	switch (-(-code & ~0x7f)) {
+	case MBEDTLS_ERR_X509_UNKNOWN_SIG_ALG:
+	case MBEDTLS_ERR_X509_FEATURE_UNAVAILABLE:
+	case MBEDTLS_ERR_PK_UNKNOWN_PK_ALG:
+	case MBEDTLS_ERR_PK_UNKNOWN_NAMED_CURVE:
+		return true;
+	default:
+		return false;
+	}
+}
+
+struct err cert_parse(mbedtls_x509_crt *crt, struct slice der, bool copy)
+{
+	int failed = mbedtls_x509_crt_parse_der_with_ext_cb(
+		crt, (const unsigned char *)der.ptr, der.len, copy, on_extension, NULL);
+	if (!failed)
+		return err_ok();
+	return err_native(is_unsupported(failed) ? ERR_CERT_UNSUPPORTED : ERR_CERT_PARSE, failed);
 }
 
 bool cert_extension(const mbedtls_x509_crt *crt, struct slice oid, struct slice *value)
 {
 	unsigned char *p = crt->v3_ext.p, *end = p ? p + crt->v3_ext.len : NULL;
 	size_t len;
-	if (!p || mbedtls_asn1_get_tag(&p, end, &len, MBEDTLS_ASN1_CONSTRUCTED | MBEDTLS_ASN1_SEQUENCE))
+	if (!p || mbedtls_asn1_get_tag(
+			  &p, end, &len, MBEDTLS_ASN1_CONSTRUCTED | MBEDTLS_ASN1_SEQUENCE))
 		return false;
 	while (p < end) {
 		int critical = 0;
@@ -86,8 +105,8 @@ static void add_other_name(struct cert_facts *f, const mbedtls_x509_buf *san)
 	bool srv = slice_eq(oid, SLICE_LIT(OID_DNS_SRV));
 	p += len;
 	if ((!xmpp && !srv) ||
-		mbedtls_asn1_get_tag(&p, end, &len,
-			MBEDTLS_ASN1_CONTEXT_SPECIFIC | MBEDTLS_ASN1_CONSTRUCTED) ||
+		mbedtls_asn1_get_tag(
+			&p, end, &len, MBEDTLS_ASN1_CONTEXT_SPECIFIC | MBEDTLS_ASN1_CONSTRUCTED) ||
 		p + len != end)
 		return;
 	int tag = xmpp ? MBEDTLS_ASN1_UTF8_STRING : MBEDTLS_ASN1_IA5_STRING;
@@ -114,8 +133,8 @@ static void read_purposes(const mbedtls_x509_crt *crt, struct cert_facts *f)
 {
 	f->is_ca = crt->ca_istrue;
 	f->has_key_usage = mbedtls_x509_crt_has_ext_type(crt, MBEDTLS_X509_EXT_KEY_USAGE);
-	f->ku_digital_signature = f->has_key_usage &&
-				  (crt->key_usage & MBEDTLS_X509_KU_DIGITAL_SIGNATURE) != 0;
+	f->ku_digital_signature =
+		f->has_key_usage && (crt->key_usage & MBEDTLS_X509_KU_DIGITAL_SIGNATURE) != 0;
 	f->has_eku = mbedtls_x509_crt_has_ext_type(crt, MBEDTLS_X509_EXT_EXTENDED_KEY_USAGE);
 	for (const mbedtls_x509_sequence *s = &crt->ext_key_usage; f->has_eku && s; s = s->next) {
 		f->eku_server |= MBEDTLS_OID_CMP(MBEDTLS_OID_SERVER_AUTH, &s->buf) == 0;
@@ -139,20 +158,26 @@ static int64_t seconds_of(const mbedtls_x509_time *t)
 	return days_of(t->year, t->mon, t->day) * 86400 + t->hour * 3600 + t->min * 60 + t->sec;
 }
 
+void cert_facts_of(const mbedtls_x509_crt *crt, struct cert_facts *out)
+{
+	memset(out, 0, sizeof *out);
+	out->not_before = seconds_of(&crt->valid_from);
+	out->not_after = seconds_of(&crt->valid_to);
+	read_names(crt, out);
+	read_purposes(crt, out);
+	(void)mbedtls_sha256(crt->raw.p, crt->raw.len, out->sha256, 0);
+	(void)mbedtls_sha256(crt->pk_raw.p, crt->pk_raw.len, out->spki_sha256, 0);
+}
+
 struct err cert_read(struct slice der, struct cert_facts *out)
 {
 	mbedtls_x509_crt crt;
-	memset(out, 0, sizeof *out);
 	mbedtls_x509_crt_init(&crt);
-	int failed = cert_parse(&crt, der);
-	if (!failed) {
-		out->not_before = seconds_of(&crt.valid_from);
-		out->not_after = seconds_of(&crt.valid_to);
-		read_names(&crt, out);
-		read_purposes(&crt, out);
-		(void)mbedtls_sha256(crt.raw.p, crt.raw.len, out->sha256, 0);
-		(void)mbedtls_sha256(crt.pk_raw.p, crt.pk_raw.len, out->spki_sha256, 0);
-	}
+	struct err e = cert_parse(&crt, der, false);
+	if (err_is(e))
+		memset(out, 0, sizeof *out);
+	else
+		cert_facts_of(&crt, out);
 	mbedtls_x509_crt_free(&crt);
-	return failed ? err_native(ERR_CERT_PARSE, failed) : err_ok();
+	return e;
 }

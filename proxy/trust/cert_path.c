@@ -1,54 +1,66 @@
 /* Chains and sets of authorities: RFC 5280 path validation by mbedTLS, with our own word on dates,
- * purposes and name constraints. */
+ * purposes and (cert_constraints.c) names. */
 #define MBEDTLS_ALLOW_PRIVATE_ACCESS
 #include "base/mem.h"
 #include "trust/cert_inside.h"
-
-#include <mbedtls/asn1.h>
+#include "trust/keymatch.h"
+#include "trust/pem.h"
 
 #include <string.h>
-
-#define OID_NAME_CONSTRAINTS "\x55\x1d\x1e"
 
 /* RFC 9325 4.5: RSA from 2048 bits, SHA-2 signatures, NIST curves. */
 static const mbedtls_x509_crt_profile profile = {
 	.allowed_mds = MBEDTLS_X509_ID_FLAG(MBEDTLS_MD_SHA256) |
 		       MBEDTLS_X509_ID_FLAG(MBEDTLS_MD_SHA384) |
 		       MBEDTLS_X509_ID_FLAG(MBEDTLS_MD_SHA512),
-	.allowed_pks = MBEDTLS_X509_ID_FLAG(MBEDTLS_PK_RSA) |
-		       MBEDTLS_X509_ID_FLAG(MBEDTLS_PK_RSASSA_PSS) |
-		       MBEDTLS_X509_ID_FLAG(MBEDTLS_PK_ECKEY) |
-		       MBEDTLS_X509_ID_FLAG(MBEDTLS_PK_ECDSA),
+	.allowed_pks =
+		MBEDTLS_X509_ID_FLAG(MBEDTLS_PK_RSA) | MBEDTLS_X509_ID_FLAG(MBEDTLS_PK_RSASSA_PSS) |
+		MBEDTLS_X509_ID_FLAG(MBEDTLS_PK_ECKEY) | MBEDTLS_X509_ID_FLAG(MBEDTLS_PK_ECDSA),
 	.allowed_curves = MBEDTLS_X509_ID_FLAG(MBEDTLS_ECP_DP_SECP256R1) |
 			  MBEDTLS_X509_ID_FLAG(MBEDTLS_ECP_DP_SECP384R1) |
 			  MBEDTLS_X509_ID_FLAG(MBEDTLS_ECP_DP_SECP521R1),
 	.rsa_min_bitlen = 2048,
 };
 
-enum { RSA_MAX_BITS = 8192, PATH_MAX_CERTS = CERT_CHAIN_MAX + 3 };
+enum { RSA_MAX_EXPONENT_BITS = 32, PATH_MAX_CERTS = CERT_CHAIN_MAX + 3 };
 
 /* ---- sets ---- */
 
-static size_t count_certs(const mbedtls_x509_crt *crt)
+/* Not the library's own PEM reader: it would refuse anchors with critical name constraints, which
+ * we judge. Returns how many blocks were left out. */
+static size_t add_anchors(struct cert_set *s, struct slice pem, struct err *last)
 {
-	size_t n = 0;
-	for (; crt && crt->raw.p; crt = crt->next)
-		n++;
-	return n;
+	struct slice label;
+	struct buf der;
+	struct err e;
+	size_t skipped = 0;
+	buf_init(&der, BUF_UNLIMITED);
+	while (pem.len) {
+		bool found = pem_next(&pem, &label, &der, &e);
+		if (found && slice_eq_str(label, "CERTIFICATE"))
+			e = cert_parse(&s->anchors, buf_peek(&der), true);
+		else if (found)
+			continue;
+		else if (!err_is(e))
+			break;
+		if (err_is(e))
+			*last = e;
+		*(err_is(e) ? &skipped : &s->count) += 1;
+	}
+	buf_fini(&der);
+	return skipped;
 }
 
 struct cert_set *cert_set_new(struct slice pem, size_t *skipped, struct err *e)
 {
 	struct cert_set *s = MEM_NEW(struct cert_set);
-	char *text = mem_dup(pem.ptr, pem.len);
+	struct err last = err_make(ERR_CERT_PARSE);
 	mbedtls_x509_crt_init(&s->anchors);
 	s->refs = 1;
-	int left = mbedtls_x509_crt_parse(&s->anchors, (unsigned char *)text, pem.len + 1);
-	mem_free(text);
-	s->count = count_certs(&s->anchors);
+	size_t left = add_anchors(s, pem, &last);
 	if (skipped)
-		*skipped = left > 0 ? (size_t)left : 0;
-	*e = s->count ? err_ok() : err_native(ERR_CERT_PARSE, left);
+		*skipped = left;
+	*e = s->count ? err_ok() : last;
 	if (s->count)
 		return s;
 	cert_set_release(s);
@@ -72,101 +84,6 @@ void cert_set_release(struct cert_set *s)
 size_t cert_set_count(const struct cert_set *s)
 {
 	return s->count;
-}
-
-/* ---- name constraints (ID-9, C19) ---- */
-
-/* Whether `name` lies under `base` (RFC 5280 4.2.1.10): the same, or with labels in front. */
-static bool under(struct slice name, struct slice base)
-{
-	if (slice_starts(name, "*."))
-		name = slice_sub(name, 2, name.len);
-	bool only_below = base.len && base.ptr[0] == '.';
-	if (only_below)
-		base = slice_sub(base, 1, base.len);
-	if (base.len == 0)
-		return true;
-	if (name.len < base.len)
-		return false;
-	struct slice tail = slice_sub(name, name.len - base.len, name.len);
-	char text[256];
-	if (base.len >= sizeof text)
-		return false;
-	memcpy(text, base.ptr, base.len);
-	text[base.len] = '\0';
-	if (!slice_ieq_str(tail, text))
-		return false;
-	return name.len == base.len ? !only_below : name.ptr[name.len - base.len - 1] == '.';
-}
-
-/* The domain that a name of any kind speaks of. */
-static struct slice domain_of(const struct cert_name *n)
-{
-	size_t dot = slice_find(n->value, '.');
-	if (n->kind == CERT_NAME_SRV && slice_starts(n->value, "_"))
-		return slice_sub(n->value, dot + 1, n->value.len);
-	if (n->kind == CERT_NAME_XMPP)
-		return slice_sub(n->value,
-			slice_find(n->value, '@') < n->value.len ? slice_find(n->value, '@') + 1 : 0,
-			n->value.len);
-	return n->value;
-}
-
-enum subtree_kind { SUBTREES_PERMITTED, SUBTREES_EXCLUDED };
-
-/* One list of GeneralSubtrees against one name. False when the list cannot be read. */
-static bool walk_subtrees(struct slice list, struct slice name, bool *any_dns, bool *matches)
-{
-	unsigned char *p = (unsigned char *)(uintptr_t)list.ptr, *end = p + list.len;
-	size_t len;
-	while (p < end) {
-		if (mbedtls_asn1_get_tag(
-			    &p, end, &len, MBEDTLS_ASN1_CONSTRUCTED | MBEDTLS_ASN1_SEQUENCE))
-			return false;
-		unsigned char *next = p + len;
-		if (len >= 2 && *p == (MBEDTLS_ASN1_CONTEXT_SPECIFIC | 2)) {
-			if (mbedtls_asn1_get_tag(&p, next, &len, MBEDTLS_ASN1_CONTEXT_SPECIFIC | 2))
-				return false;
-			*any_dns = true;
-			*matches |= under(name, slice_of(p, len));
-		}
-		p = next;
-	}
-	return true;
-}
-
-static bool name_allowed(struct slice permitted, struct slice excluded, struct slice name)
-{
-	bool any = false, inside = false, none = false, outside = false;
-	if (!walk_subtrees(permitted, name, &any, &inside) ||
-		!walk_subtrees(excluded, name, &none, &outside))
-		return false;
-	return (!any || inside) && !outside;
-}
-
-bool cert_constraints_allow(const mbedtls_x509_crt *issuer, const struct cert_facts *leaf)
-{
-	struct slice value, permitted = SLICE_LIT(""), excluded = SLICE_LIT("");
-	if (!cert_extension(issuer, SLICE_LIT(OID_NAME_CONSTRAINTS), &value))
-		return true;
-	unsigned char *p = (unsigned char *)(uintptr_t)value.ptr, *end = p + value.len;
-	size_t len;
-	if (mbedtls_asn1_get_tag(&p, end, &len, MBEDTLS_ASN1_CONSTRUCTED | MBEDTLS_ASN1_SEQUENCE))
-		return false;
-	for (int tag = 0; tag <= 1 && p < end; tag++) {
-		if (mbedtls_asn1_get_tag(&p, end, &len,
-			    MBEDTLS_ASN1_CONTEXT_SPECIFIC | MBEDTLS_ASN1_CONSTRUCTED | tag))
-			continue;
-		*(tag ? &excluded : &permitted) = slice_of(p, len);
-		p += len;
-	}
-	if (p != end)
-		return false;
-	for (size_t i = 0; i < leaf->name_count; i++) {
-		if (!name_allowed(permitted, excluded, domain_of(&leaf->names[i])))
-			return false;
-	}
-	return true;
 }
 
 /* ---- paths ---- */
@@ -198,75 +115,77 @@ static struct err flags_to_err(uint32_t flags)
 	return err_make(flags ? ERR_CERT_UNTRUSTED : ERR_OK);
 }
 
-static int64_t date_of(const mbedtls_x509_crt *crt, bool end)
+static struct err check_date(const struct cert_facts *f, int64_t now)
 {
-	struct cert_facts facts;
-	if (err_is(cert_read(slice_of(crt->raw.p, crt->raw.len), &facts)))
-		return end ? 0 : INT64_MAX;
-	return end ? facts.not_after : facts.not_before;
+	if (now > f->not_after)
+		return err_make(ERR_CERT_EXPIRED);
+	return err_make(now < f->not_before ? ERR_CERT_NOT_YET : ERR_OK);
 }
 
-/* Every certificate of the path but the anchor, whose dates are not part of the trust in it
- * (RFC 5280 6.1.1 d), unless the leaf is the anchor. */
-static struct err check_dates(const struct path *path, int64_t now, int64_t *not_after)
+/* C20: bounded work. Before any signature is checked: a long public exponent costs a third of a
+ * second. RSA keys over 8192 bits the library does not read (MBEDTLS_MPI_MAX_SIZE). */
+static bool is_costly(const mbedtls_x509_crt *crt)
 {
-	size_t n = path->count > 1 ? path->count - 1 : path->count;
-	*not_after = INT64_MAX;
-	for (size_t i = 0; i < n; i++) {
-		int64_t end = date_of(path->certs[i], true);
-		if (now > end)
-			return err_make(ERR_CERT_EXPIRED);
-		if (now < date_of(path->certs[i], false))
-			return err_make(ERR_CERT_NOT_YET);
-		if (end < *not_after)
-			*not_after = end;
-	}
-	return err_ok();
+	return mbedtls_pk_get_type(&crt->pk) == MBEDTLS_PK_RSA &&
+	       mbedtls_mpi_bitlen(&mbedtls_pk_rsa(crt->pk)->E) > RSA_MAX_EXPONENT_BITS;
 }
 
-static struct err check_keys(const struct path *path)
+/* ID-7: serverAuth in both directions. An issuer that states purposes must state this one: a CA
+ * for mail must not speak for servers, which no public CA audit would find. */
+static bool purpose_allows(const struct cert_facts *f, bool required)
 {
-	for (size_t i = 0; i < path->count; i++) {
-		const mbedtls_pk_context *pk = &path->certs[i]->pk;
-		if (mbedtls_pk_get_type(pk) == MBEDTLS_PK_RSA &&
-			mbedtls_pk_get_bitlen(pk) > RSA_MAX_BITS)
-			return err_make(ERR_CERT_WEAK); /* C20: bounded work */
-	}
-	return err_ok();
+	return f->has_eku ? f->eku_server || f->eku_any : !required;
 }
 
-/* ID-7, ID-8: serverAuth in both directions, never a CA as end entity. */
-static struct err check_purpose(const struct cert_facts *leaf, const struct cert_rules *rules)
+static struct err check_leaf(
+	const struct path *path, const struct cert_facts *leaf, const struct cert_rules *rules)
 {
-	bool server = leaf->eku_server || leaf->eku_any;
-	if (leaf->has_eku ? !server : rules->require_eku)
+	if (!purpose_allows(leaf, rules->require_eku))
 		return err_make(ERR_CERT_PURPOSE);
 	if (leaf->has_key_usage && !leaf->ku_digital_signature)
 		return err_make(ERR_CERT_PURPOSE);
-	return err_ok();
+	/* ID-8. A self-signed leaf that is itself an anchor may carry CA:TRUE (community sets). */
+	return err_make(leaf->is_ca && path->count > 1 ? ERR_CERT_PURPOSE : ERR_OK);
 }
 
-static struct err check_constraints(const struct path *path, const struct cert_facts *leaf)
+static bool is_self_issued(const mbedtls_x509_crt *crt)
 {
-	for (size_t i = 1; i < path->count; i++) {
-		if (!cert_constraints_allow(path->certs[i], leaf))
+	return slice_eq(slice_of(crt->subject_raw.p, crt->subject_raw.len),
+		slice_of(crt->issuer_raw.p, crt->issuer_raw.len));
+}
+
+/* RFC 5280 6.1.3 (b), (c): all below the issuer but self-issued authorities. */
+static struct err check_constraints(const struct path *path, size_t issuer)
+{
+	for (size_t i = 0; i < issuer; i++) {
+		if (i > 0 && is_self_issued(path->certs[i]))
+			continue;
+		if (!cert_constraints_allow(path->certs[issuer], path->certs[i]))
 			return err_make(ERR_CERT_CONSTRAINT);
 	}
 	return err_ok();
 }
 
+/* Every certificate of the path but the anchor: that one is a key and a name, and its dates and
+ * purposes are no part of the trust in it, unless it is the leaf itself. */
 static struct err judge_path(const struct path *path, const struct cert_facts *leaf,
 	const struct cert_rules *rules, int64_t now, int64_t *not_after)
 {
-	struct err e = check_keys(path);
-	if (!err_is(e))
-		e = check_dates(path, now, not_after);
-	if (!err_is(e))
-		e = check_purpose(leaf, rules);
-	/* A self-signed leaf that is itself an anchor may carry CA:TRUE (community sets). */
-	if (!err_is(e) && leaf->is_ca && path->count > 1)
-		e = err_make(ERR_CERT_PURPOSE);
-	return err_is(e) ? e : check_constraints(path, leaf);
+	struct cert_facts f = *leaf;
+	struct err e = check_leaf(path, leaf, rules);
+	*not_after = INT64_MAX;
+	for (size_t i = 0; i < path->count && !err_is(e); i++) {
+		e = check_constraints(path, i);
+		if (i > 0)
+			cert_facts_of(path->certs[i], &f);
+		if (err_is(e) || (i > 0 && i + 1 == path->count))
+			continue;
+		e = check_date(&f, now);
+		if (!err_is(e) && i > 0 && !purpose_allows(&f, false))
+			e = err_make(ERR_CERT_PURPOSE);
+		*not_after = f.not_after < *not_after ? f.not_after : *not_after;
+	}
+	return e;
 }
 
 static struct err find_path(mbedtls_x509_crt *chain, const struct cert_set *set, struct path *path)
@@ -280,29 +199,76 @@ static struct err find_path(mbedtls_x509_crt *chain, const struct cert_set *set,
 	return flags_to_err(flags);
 }
 
+/* What the path may be made of. An issuer that cannot be read or is out of its dates is left out:
+ * another one of the same name may do (cross-signed and renewed authorities). */
+struct material {
+	mbedtls_x509_crt list;
+	struct err why_out[CERT_CHAIN_MAX];
+};
+
+static struct err gather(struct material *m, const struct slice *chain, size_t count, int64_t now)
+{
+	for (size_t i = 0; i < count; i++) {
+		struct cert_facts f;
+		m->why_out[i] = cert_read(chain[i], &f);
+		if (!err_is(m->why_out[i]) && i > 0)
+			m->why_out[i] = check_date(&f, now);
+		if (!err_is(m->why_out[i]))
+			m->why_out[i] = cert_parse(&m->list, chain[i], false);
+	}
+	for (const mbedtls_x509_crt *crt = &m->list; crt; crt = crt->next) {
+		if (is_costly(crt))
+			return err_make(ERR_CERT_WEAK);
+	}
+	return err_ok();
+}
+
+/* The better reason, where the path broke off at a certificate that was left out. */
+static struct err explain(const struct material *m, const struct path *path,
+	const struct slice *chain, size_t count, struct err e)
+{
+	if (e.code != ERR_CERT_UNTRUSTED || path->count == 0)
+		return e;
+	const mbedtls_x509_crt *last = path->certs[path->count - 1];
+	for (size_t i = 1; i < count; i++) {
+		if (err_is(m->why_out[i]) &&
+			chain_follows(slice_of(last->raw.p, last->raw.len), chain[i]))
+			return m->why_out[i];
+	}
+	return e;
+}
+
+static struct err judge_chain(const struct slice *chain, size_t count, const struct cert_set *set,
+	const struct cert_rules *rules, int64_t now, struct cert_facts *leaf, int64_t *not_after)
+{
+	struct material m;
+	struct path path = {.count = 0};
+	mbedtls_x509_crt_init(&m.list);
+	struct err e = gather(&m, chain, count, now);
+	if (!err_is(e))
+		e = explain(&m, &path, chain, count, find_path(&m.list, set, &path));
+	if (!err_is(e))
+		e = judge_path(&path, leaf, rules, now, not_after);
+	mbedtls_x509_crt_free(&m.list);
+	return e;
+}
+
 struct err cert_judge(const struct slice *chain, size_t count, const struct cert_set *set,
 	const struct cert_rules *rules, int64_t now, struct cert_facts *facts, int64_t *not_after)
 {
-	struct path path = {.count = 0};
 	size_t bytes = 0;
 	int64_t earliest = 0;
+	memset(facts, 0, sizeof *facts);
 	for (size_t i = 0; i < count; i++)
 		bytes += chain[i].len;
-	struct err e = count ? cert_read(chain[0], facts) : err_make(ERR_CERT_NONE);
-	if (err_is(e))
-		return e;
-	if (count > CERT_CHAIN_MAX || bytes > CERT_CHAIN_MAX_BYTES)
-		return err_make(ERR_CERT_CHAIN);
-	mbedtls_x509_crt list;
-	mbedtls_x509_crt_init(&list);
-	/* One that cannot be read is left out: the path may do without it. */
-	for (size_t i = 0; i < count; i++)
-		(void)cert_parse(&list, chain[i]);
-	e = find_path(&list, set, &path);
+	struct err e = err_make(count ? ERR_OK : ERR_CERT_NONE);
+	if (count && chain[0].len <= CERT_CHAIN_MAX_BYTES)
+		e = cert_read(chain[0], facts);
+	if (!err_is(e) && (count > CERT_CHAIN_MAX || bytes > CERT_CHAIN_MAX_BYTES))
+		e = err_make(ERR_CERT_CHAIN);
 	if (!err_is(e))
-		e = judge_path(&path, facts, rules, now, &earliest);
-	mbedtls_x509_crt_free(&list);
+		e = judge_chain(chain, count, set, rules, now, facts, &earliest);
 	if (not_after)
-		*not_after = earliest;
+		*not_after = err_is(e) ? 0 : earliest;
 	return e;
 }

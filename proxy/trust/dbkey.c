@@ -48,8 +48,8 @@ void dbkey_make(const struct dbkey_secret *secret, enum dbkey_label label, const
 	hmac(secret->bytes, sizeof secret->bytes, parts, 7, out);
 }
 
-bool dbkey_check(const struct dbkey_secret *secret, enum dbkey_label label,
-	const struct domain *to, const struct domain *from, struct slice id, struct slice key)
+bool dbkey_check(const struct dbkey_secret *secret, enum dbkey_label label, const struct domain *to,
+	const struct domain *from, struct slice id, struct slice key)
 {
 	char want[DBKEY_TEXT_LEN + 1];
 	dbkey_make(secret, label, to, from, id, want);

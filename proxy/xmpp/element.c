@@ -109,7 +109,7 @@ struct element *element_parse(const struct scan_element *scanned, struct err *e)
 {
 	struct buf text;
 	struct element *root = NULL;
-	unsigned left = TREE_MAX;
+	unsigned left = TREE_MAX + 1;
 	buf_init(&text, BUF_UNLIMITED);
 	wrap(scanned, &text);
 	xmlDoc *doc = read_tree(buf_peek(&text));

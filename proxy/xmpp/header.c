@@ -5,20 +5,20 @@
 
 #include <string.h>
 
-/* The decoded attribute in a buf of its own; false when it is missing. */
-static bool attr_text(const struct scan_element *e, const char *name, struct buf *out)
-{
-	struct slice raw;
-	buf_init(out, 4096);
-	return scan_attr_get(e, name, &raw) && !err_is(scan_decode(raw, out));
-}
+enum { ATTR_MAX = 4096 };
 
+/* An empty address counts as none: Prosody sends id='', others to=''. */
 static struct err read_domain(const struct scan_element *e, const char *name, struct domain *out)
 {
+	struct slice raw;
 	struct buf text;
 	struct err result = err_ok();
-	/* An empty address counts as none: Prosody sends id='', others to=''. */
-	if (attr_text(e, name, &text) && buf_len(&text))
+	if (!scan_attr_get(e, name, &raw) || !raw.len)
+		return result;
+	buf_init(&text, ATTR_MAX);
+	if (err_is(scan_decode(raw, &text)))
+		result = err_make(ERR_ADDRESS);
+	else
 		result = jid_domain_only(buf_peek(&text), out);
 	buf_fini(&text);
 	if (err_is(result))
@@ -28,9 +28,11 @@ static struct err read_domain(const struct scan_element *e, const char *name, st
 
 static void read_text(const struct scan_element *e, const char *name, char *out, size_t size)
 {
+	struct slice raw;
 	struct buf text;
 	*out = '\0';
-	if (attr_text(e, name, &text) && buf_len(&text) < size)
+	buf_init(&text, size - 1);
+	if (scan_attr_get(e, name, &raw) && !err_is(scan_decode(raw, &text)))
 		memcpy(out, buf_cstr(&text), buf_len(&text) + 1);
 	buf_fini(&text);
 }
@@ -43,8 +45,8 @@ static void read_lang(const struct scan_element *e, char *out, size_t size)
 		return;
 	for (size_t i = 0; i < raw.len; i++) {
 		char c = raw.ptr[i];
-		bool fine = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-			    c == '-';
+		bool fine = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+			    (c >= '0' && c <= '9') || c == '-';
 		if (!fine)
 			return;
 	}

@@ -6,7 +6,8 @@
 
 const char *pair_proof_name(enum pair_proof proof)
 {
-	static const char *const names[] = {"none", "external", "certificate", "dialback", "backend"};
+	static const char *const names[] = {
+		"none", "external", "certificate", "dialback", "backend"};
 	return names[proof];
 }
 
@@ -65,13 +66,16 @@ bool pairs_has_from(const struct pairs *p, const struct domain *from)
 	return false;
 }
 
-static size_t pending_count(const struct pairs *p)
+bool pair_is_pending(const struct pair *pair)
+{
+	return pair->state == PAIR_ASSESSING || pair->state == PAIR_VERIFYING || pair->reverify;
+}
+
+size_t pairs_pending_count(const struct pairs *p)
 {
 	size_t n = 0;
-	for (size_t i = 0; i < p->count; i++) {
-		enum pair_state state = p->items[i]->state;
-		n += state == PAIR_ASSESSING || state == PAIR_VERIFYING;
-	}
+	for (size_t i = 0; i < p->count; i++)
+		n += pair_is_pending(p->items[i]);
 	return n;
 }
 
@@ -85,7 +89,7 @@ static char *canonical_copy(const struct domain *d, size_t *len)
 
 struct pair *pairs_add(struct pairs *p, const struct domain *from, const struct domain *to)
 {
-	if (p->count >= PAIRS_MAX || pending_count(p) >= PAIRS_PENDING_MAX)
+	if (p->count >= PAIRS_MAX)
 		return NULL;
 	struct pair *pair = MEM_NEW(struct pair);
 	pair->from = *from;

@@ -33,8 +33,8 @@ bool repair_needless(const struct scan_element *e, const struct repair *r)
 }
 
 /* Copies the start tag up to `until`, with the addresses replaced. */
-static void copy_tag(const struct scan_element *e, const struct repair *r, const char *until,
-	struct buf *out)
+static void copy_tag(
+	const struct scan_element *e, const struct repair *r, const char *until, struct buf *out)
 {
 	const char *at = e->start_tag.ptr;
 	for (size_t i = 0; i < e->attr_count; i++) {
@@ -69,21 +69,30 @@ static void add_declarations(const struct scan_element *e, struct buf *out)
 	}
 }
 
-struct err repair_append(const struct scan_element *e, const struct repair *r, struct buf *out)
+static void put_repaired(const struct scan_element *e, const struct repair *r, struct buf *out)
 {
 	struct slice tag = e->start_tag;
 	assert(tag.len >= 3);
-	size_t before = buf_len(out);
 	bool empty = tag.ptr[tag.len - 2] == '/';
 	const char *close = tag.ptr + tag.len - (empty ? 2 : 1);
 	copy_tag(e, r, close, out);
 	add_declarations(e, out);
 	if (wants_lang(e, r))
 		xml_attr(out, "xml:lang", r->lang);
-	struct err full = buf_append(out, slice_of(close, (size_t)(e->raw.ptr + e->raw.len - close)));
+	(void)buf_append(out, slice_of(close, (size_t)(e->raw.ptr + e->raw.len - close)));
+}
+
+struct err repair_append(const struct scan_element *e, const struct repair *r, struct buf *out)
+{
+	/* A full buffer refuses one append and may take the next, smaller one: an element with a
+	 * hole. So it is written without a limit and judged whole. */
+	size_t before = buf_len(out), max = out->max;
+	out->max = BUF_UNLIMITED;
+	put_repaired(e, r, out);
+	out->max = max;
 	size_t size = buf_len(out) - before;
-	if (!err_is(full) && size <= r->max_bytes)
-		return full;
+	if (size <= r->max_bytes && buf_len(out) <= max)
+		return err_ok();
 	out->end -= size; /* as it was */
-	return err_make(err_is(full) ? ERR_LIMIT : ERR_STANZA_SIZE);
+	return err_make(size > r->max_bytes ? ERR_STANZA_SIZE : ERR_LIMIT);
 }

@@ -9,7 +9,10 @@
 
 #define NS_XMLNS "http://www.w3.org/2000/xmlns/"
 
-enum { FEW_ATTRS = 12 }; /* up to here pairwise comparison is cheaper than a table */
+enum {
+	FEW_ATTRS = 12, /* up to here pairwise comparison is cheaper than a table */
+	ORDINARY = 16,  /* what arrays may hold while a stream is idle */
+};
 
 /* What a prefix is bound to. */
 struct bound {
@@ -36,7 +39,7 @@ static struct slice prefix_of(const char *base, const struct scan_raw_attr *a)
 
 static struct slice uri_of(const struct scan *s, const struct scan_binding *b)
 {
-	return slice_of(s->uris.data + s->uris.start + b->uri, b->uri_len);
+	return slice_of(buf_peek(&s->uris).ptr + b->uri, b->uri_len);
 }
 
 static struct bound look_up(struct scan *s, const char *base, struct slice prefix)
@@ -48,7 +51,7 @@ static struct bound look_up(struct scan *s, const char *base, struct slice prefi
 		if (slice_eq(name_at(base, b->prefix, b->prefix_len), prefix))
 			return (struct bound){true, uri_of(s, b)};
 	}
-	const char *header = s->header.data + s->header.start;
+	const char *header = buf_peek(&s->header).ptr;
 	for (size_t i = 0; i < s->outer_count; i++) {
 		struct scan_binding *b = &s->outer[i];
 		if (slice_eq(slice_of(header + b->prefix, b->prefix_len), prefix)) {
@@ -57,6 +60,7 @@ static struct bound look_up(struct scan *s, const char *base, struct slice prefi
 		}
 	}
 	/* Without any declaration the default namespace is none. */
+	s->bare |= prefix.len == 0;
 	return (struct bound){prefix.len == 0, SLICE_LIT("")};
 }
 
@@ -76,11 +80,11 @@ static bool binding_allowed(struct slice prefix, struct slice uri)
 		return is_xml && slice_eq_str(prefix, "xml");
 	if (slice_eq_str(prefix, "xmlns") || slice_eq_str(uri, NS_XMLNS))
 		return false;
-	return uri.len > 0 || prefix.len == 0;
+	return uri.len ? scan_is_uri(uri) : prefix.len == 0;
 }
 
-static struct err declare(struct scan *s, const char *base, const struct scan_raw_attr *a,
-	size_t mark)
+static struct err declare(
+	struct scan *s, const char *base, const struct scan_raw_attr *a, size_t mark)
 {
 	struct scan_binding b = {0};
 	if (a->colon != a->name_len) {
@@ -142,7 +146,8 @@ static struct err resolve_attrs(struct scan *s, const char *base)
 	return err_ok();
 }
 
-static bool same_name(const char *base, const struct scan_raw_attr *a, const struct scan_raw_attr *b)
+static bool same_name(
+	const char *base, const struct scan_raw_attr *a, const struct scan_raw_attr *b)
 {
 	return !a->declaration && !b->declaration &&
 	       slice_eq(local_of(base, a), local_of(base, b)) && slice_eq(a->ns, b->ns);
@@ -208,7 +213,8 @@ static void keep_top(struct scan *s, struct slice ns)
 	s->top_ns_outer = inside ? SLICE_NONE : ns;
 }
 
-/* The same for the attributes' namespaces: they are resolved again when the element is described. */
+/* The same for the attributes' namespaces: they are resolved again when the element is described.
+ */
 struct err scan_tag_done(struct scan *s, const char *base)
 {
 	struct err bad = take_declarations(s, base);
@@ -221,7 +227,8 @@ struct err scan_tag_done(struct scan *s, const char *base)
 	bad = resolve_attrs(s, base);
 	if (err_is(bad))
 		return bad;
-	bool unique = s->raw_count <= FEW_ATTRS ? unique_pairwise(s, base) : unique_by_table(s, base);
+	bool unique =
+		s->raw_count <= FEW_ATTRS ? unique_pairwise(s, base) : unique_by_table(s, base);
 	if (!unique)
 		return err_make(ERR_XML_NAMESPACE);
 	if (!s->has_root || s->depth == 1)
@@ -233,8 +240,8 @@ struct err scan_tag_done(struct scan *s, const char *base)
 
 /* The top-level tag's own declarations come first in `bindings` and are never popped before the
  * element's end, so a prefix can be resolved again. */
-static struct slice attr_ns(struct scan *s, const char *base, const struct scan_raw_attr *a,
-	size_t own)
+static struct slice attr_ns(
+	struct scan *s, const char *base, const struct scan_raw_attr *a, size_t own)
 {
 	struct slice prefix = prefix_of(base, a);
 	if (!prefix.len)
@@ -289,10 +296,12 @@ static void add_need(struct scan *s, struct slice prefix, struct slice ns)
 
 static void describe_needs(struct scan *s, const char *base, bool header)
 {
-	const char *kept = s->header.data + s->header.start;
+	const char *kept = buf_peek(&s->header).ptr;
 	for (size_t i = 0; header && i < s->binding_count; i++) {
 		const struct scan_binding *b = &s->bindings[i];
-		add_need(s, name_at(base, b->prefix, b->prefix_len), uri_of(s, b));
+		struct slice prefix = name_at(base, b->prefix, b->prefix_len);
+		if (!slice_eq_str(prefix, "xml"))
+			add_need(s, prefix, uri_of(s, b));
 	}
 	for (size_t i = 0; !header && i < s->outer_count; i++) {
 		const struct scan_binding *b = &s->outer[i];
@@ -300,6 +309,8 @@ static void describe_needs(struct scan *s, const char *base, bool header)
 			add_need(s, slice_of(kept + b->prefix, b->prefix_len),
 				slice_of(kept + b->uri, b->uri_len));
 	}
+	if (!header && s->bare)
+		add_need(s, SLICE_LIT(""), SLICE_LIT(""));
 	s->element.needs = s->needs;
 }
 
@@ -308,8 +319,7 @@ void scan_describe(struct scan *s, struct slice raw, bool header)
 	const char *base = raw.ptr;
 	uint32_t prefix_len = s->top_colon == s->top_name_len ? 0 : s->top_colon;
 	uint32_t skip = prefix_len ? prefix_len + 1 : 0;
-	struct slice in_uris =
-		slice_of(buf_peek(&s->uris).ptr + s->top_ns, s->top_ns_len);
+	struct slice in_uris = slice_of(buf_peek(&s->uris).ptr + s->top_ns, s->top_ns_len);
 	s->element = (struct scan_element){
 		.raw = raw,
 		.start_tag = slice_sub(raw, 0, s->top_tag_len),
@@ -347,6 +357,26 @@ void scan_keep_header(struct scan *s, const char *base)
 	}
 }
 
+/* Arrays that grew for an element out of the ordinary are not kept for an idle stream. */
+static void *trimmed(void *array, size_t *room)
+{
+	if (*room <= ORDINARY)
+		return array;
+	mem_free(array);
+	*room = 0;
+	return NULL;
+}
+
+void scan_tag_trim(struct scan *s)
+{
+	s->raw = trimmed(s->raw, &s->raw_room);
+	s->top = trimmed(s->top, &s->top_room);
+	s->seen = trimmed(s->seen, &s->seen_room);
+	s->bindings = trimmed(s->bindings, &s->binding_room);
+	s->attrs = trimmed(s->attrs, &s->attr_room);
+	s->needs = trimmed(s->needs, &s->need_room);
+}
+
 void scan_tag_free(struct scan *s)
 {
 	mem_free(s->raw);
@@ -374,81 +404,11 @@ bool scan_attr_get(const struct scan_element *e, const char *local, struct slice
 bool scan_attr_lang(const struct scan_element *e, struct slice *raw)
 {
 	for (size_t i = 0; i < e->attr_count; i++) {
-		if (slice_eq_str(e->attrs[i].ns, NS_XML) && slice_eq_str(e->attrs[i].local, "lang")) {
+		if (slice_eq_str(e->attrs[i].ns, NS_XML) &&
+			slice_eq_str(e->attrs[i].local, "lang")) {
 			*raw = e->attrs[i].value;
 			return true;
 		}
 	}
 	return false;
-}
-
-static size_t put_utf8(uint32_t c, char out[4])
-{
-	if (c < 0x80) {
-		out[0] = (char)c;
-		return 1;
-	}
-	if (c < 0x800) {
-		out[0] = (char)(0xc0 | c >> 6);
-		out[1] = (char)(0x80 | (c & 0x3f));
-		return 2;
-	}
-	if (c < 0x10000) {
-		out[0] = (char)(0xe0 | c >> 12);
-		out[1] = (char)(0x80 | (c >> 6 & 0x3f));
-		out[2] = (char)(0x80 | (c & 0x3f));
-		return 3;
-	}
-	out[0] = (char)(0xf0 | c >> 18);
-	out[1] = (char)(0x80 | (c >> 12 & 0x3f));
-	out[2] = (char)(0x80 | (c >> 6 & 0x3f));
-	out[3] = (char)(0x80 | (c & 0x3f));
-	return 4;
-}
-
-static uint32_t ref_value(struct slice ref)
-{
-	static const struct {
-		const char *name;
-		char c;
-	} known[] = {{"lt", '<'}, {"gt", '>'}, {"amp", '&'}, {"apos", '\''}, {"quot", '"'}};
-	for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
-		if (slice_eq_str(ref, known[i].name))
-			return (uint32_t)known[i].c;
-	}
-	bool hex = ref.len > 1 && ref.ptr[1] == 'x';
-	uint32_t c = 0;
-	for (size_t i = hex ? 2 : 1; i < ref.len; i++) {
-		char d = ref.ptr[i];
-		uint32_t v = d <= '9' ? (uint32_t)(d - '0') : (uint32_t)((d | 0x20) - 'a') + 10;
-		c = c * (hex ? 16 : 10) + v;
-	}
-	return c;
-}
-
-struct err scan_decode(struct slice raw, struct buf *out)
-{
-	struct err full = err_ok();
-	for (size_t i = 0; i < raw.len && !err_is(full);) {
-		size_t n = i;
-		while (n < raw.len && raw.ptr[n] != '&' && (unsigned char)raw.ptr[n] >= 0x20)
-			n++;
-		if (n > i) {
-			full = buf_append(out, slice_sub(raw, i, n));
-			i = n;
-			continue;
-		}
-		char utf8[4] = {' '}; /* XML 1.0 3.3.3: white space becomes a space */
-		size_t len = 1;
-		if (raw.ptr[i] == '&') {
-			size_t end = i + slice_find(slice_sub(raw, i, raw.len), ';');
-			len = put_utf8(ref_value(slice_sub(raw, i + 1, end)), utf8);
-			i = end;
-		} else if (raw.ptr[i] == '\r' && i + 1 < raw.len && raw.ptr[i + 1] == '\n') {
-			i++; /* XML 1.0 2.11: CRLF is one line end */
-		}
-		full = buf_append(out, slice_of(utf8, len));
-		i++;
-	}
-	return full;
 }

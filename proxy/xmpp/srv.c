@@ -1,5 +1,13 @@
 #include "xmpp/srv.h"
 
+void srv_add(struct srv_set *set, struct srv_record record)
+{
+	if (set->count == SRV_MAX)
+		set->dropped++;
+	else
+		set->records[set->count++] = record;
+}
+
 static void drop_at(struct srv_set *set, size_t i)
 {
 	for (; i + 1 < set->count; i++)
@@ -7,18 +15,26 @@ static void drop_at(struct srv_set *set, size_t i)
 	set->count--;
 }
 
+static size_t count_starttls(const struct srv_set *set)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < set->count; i++)
+		n += !set->records[i].direct_tls;
+	return n;
+}
+
 enum srv_outcome srv_judge(struct srv_set *set)
 {
-	bool no_service = false, any = set->count > 0;
+	bool any = set->count > 0, refused = false;
 	for (size_t i = set->count; i-- > 0;) {
 		if (domain_is_set(&set->records[i].target))
 			continue;
-		/* RFC 6120 3.2.1 rule 3: "." for _xmpp-server ends it; XEP-0368 5: for
-		 * _xmpps-server it only says that there is no direct TLS. */
-		no_service |= !set->records[i].direct_tls;
+		/* RFC 6120 3.2.1 rule 3: "." as the only _xmpp-server record ends it; XEP-0368 5:
+		 * as _xmpps-server it only says that there is no direct TLS. */
+		refused |= !set->records[i].direct_tls;
 		drop_at(set, i);
 	}
-	if (no_service)
+	if (refused && count_starttls(set) == 0)
 		return SRV_NO_SERVICE;
 	if (set->count)
 		return SRV_USE;

@@ -4,9 +4,10 @@
 #include "xmpp/ns.h"
 #include "xmpp/xmlout.h"
 
+#include <stdio.h>
 #include <string.h>
 
-enum { ADDRESS_MAX = 3 * 1023 + 2, ID_MAX = 1024 };
+enum { ADDRESS_MAX = 3 * 1023 + 2 };
 
 enum stanza_kind stanza_kind(const struct scan_element *e)
 {
@@ -33,8 +34,8 @@ void stanza_addresses_fini(struct stanza_addresses *a)
 }
 
 /* Reads one address; `text` ends up holding the rewritten address, or nothing when it may stay. */
-static struct err read_address(const struct scan_element *e, const char *name, struct domain *out,
-	struct buf *text)
+static struct err read_address(
+	const struct scan_element *e, const char *name, struct domain *out, struct buf *text)
 {
 	struct slice raw, part;
 	buf_clear(text);
@@ -55,7 +56,8 @@ static struct err read_address(const struct scan_element *e, const char *name, s
 	struct buf rewritten;
 	buf_init(&rewritten, ADDRESS_MAX);
 	bool full = err_is(buf_append(&rewritten, head)) ||
-		    err_is(buf_append(&rewritten, canonical)) || err_is(buf_append(&rewritten, tail));
+		    err_is(buf_append(&rewritten, canonical)) ||
+		    err_is(buf_append(&rewritten, tail));
 	buf_fini(text);
 	*text = rewritten;
 	return full ? err_make(ERR_ADDRESS) : err_ok();
@@ -69,20 +71,73 @@ struct err stanza_addresses_read(const struct scan_element *e, struct stanza_add
 	return read_address(e, "to", &a->to, &a->to_text);
 }
 
-/* Whether RFC 6120 8.3.1 and ADR-9 want an answer to this stanza. */
-static bool wants_answer(enum stanza_kind kind, struct slice type)
+/* The way nearly every stanza takes: both domainparts are, byte for byte, a pair's. */
+static struct pair *find_as_written(const struct scan_element *e, const struct pairs *pairs)
 {
-	if (slice_eq_str(type, "error"))
+	struct slice from, to, from_part, to_part;
+	if (!scan_attr_get(e, "from", &from) || !scan_attr_get(e, "to", &to))
+		return NULL;
+	if (slice_find(from, '&') < from.len || slice_find(to, '&') < to.len)
+		return NULL; /* references: the slow way decodes them */
+	if (!jid_domainpart(from, &from_part) || !jid_domainpart(to, &to_part))
+		return NULL;
+	struct pair *pair = pairs_find_text(pairs, from_part, to_part);
+	return pair && pair->state == PAIR_VALID ? pair : NULL;
+}
+
+struct err stanza_find_pair(const struct scan_element *e, const struct pairs *pairs,
+	struct stanza_addresses *a, struct pair **pair)
+{
+	buf_clear(&a->from_text);
+	buf_clear(&a->to_text);
+	*pair = NULL;
+	if (e->prefix.len)
+		return err_make(ERR_STREAM_PREFIX); /* ST-9; RFC 6120 4.8.5 */
+	*pair = find_as_written(e, pairs);
+	if (*pair)
+		return err_ok();
+	struct err wrong = stanza_addresses_read(e, a);
+	if (err_is(wrong))
+		return wrong; /* ADR-1 */
+	struct pair *found = pairs_find(pairs, &a->from, &a->to);
+	if (found && found->state == PAIR_VALID) {
+		*pair = found;
+		return err_ok();
+	}
+	/* ADR-2, ADR-3, ADR-4: the check is on the pair. */
+	return err_make(pairs_has_from(pairs, &a->from) ? ERR_PAIR_TO : ERR_INVALID_FROM);
+}
+
+/* Whether RFC 6120 8.3.1 and ADR-9 want an answer to this stanza. */
+static bool wants_answer(enum stanza_kind kind, const char *type)
+{
+	static const char *const subscription[] = {
+		"subscribe", "subscribed", "unsubscribe", "unsubscribed", "probe"};
+	if (strcmp(type, "error") == 0)
 		return false;
 	if (kind == STANZA_IQ)
-		return slice_eq_str(type, "get") || slice_eq_str(type, "set");
-	if (kind == STANZA_PRESENCE)
-		return slice_eq_str(type, "subscribe") || slice_eq_str(type, "probe");
+		return strcmp(type, "get") == 0 || strcmp(type, "set") == 0;
+	for (size_t i = 0; kind == STANZA_PRESENCE && i < 5; i++) {
+		if (strcmp(type, subscription[i]) == 0)
+			return true;
+	}
 	return kind == STANZA_MESSAGE;
 }
 
-static void copy_attr(const struct scan_element *e, const char *from, const char *to,
-	struct buf *out)
+/* Decoded, for an error may be spelt with references; cut where no type we know is that long. */
+static void read_type(const struct scan_element *e, char *out, size_t size)
+{
+	struct slice raw;
+	struct buf text;
+	*out = '\0';
+	buf_init(&text, ADDRESS_MAX);
+	if (scan_attr_get(e, "type", &raw) && !err_is(scan_decode(raw, &text)))
+		snprintf(out, size, "%s", buf_cstr(&text));
+	buf_fini(&text);
+}
+
+static void copy_attr(
+	const struct scan_element *e, const char *from, const char *to, struct buf *out)
 {
 	struct slice raw;
 	struct buf text;
@@ -92,13 +147,13 @@ static void copy_attr(const struct scan_element *e, const char *from, const char
 	buf_fini(&text);
 }
 
-static bool write_bounce(const struct scan_element *e, const char *condition, const char *text,
-	struct buf *out)
+static bool write_bounce(
+	const struct scan_element *e, const char *condition, const char *text, struct buf *out)
 {
 	static const char *const names[] = {"", "message", "presence", "iq"};
 	enum stanza_kind kind = stanza_kind(e);
-	struct slice type = SLICE_LIT("");
-	(void)scan_attr_get(e, "type", &type);
+	char type[16];
+	read_type(e, type, sizeof type);
 	if (!wants_answer(kind, type))
 		return false;
 	(void)buf_printf(out, "<%s", names[kind]);
@@ -117,8 +172,8 @@ static bool write_bounce(const struct scan_element *e, const char *condition, co
 bool stanza_bounce(struct slice stanza, const char *condition, const char *text, struct buf *out)
 {
 	/* The bytes went through repair: they stand on a stream with this very header. */
-	struct slice header = SLICE_LIT("<stream:stream xmlns='" NS_SERVER "' xmlns:stream='" NS_STREAM
-					"' xmlns:db='" NS_DB "'>");
+	struct slice header = SLICE_LIT("<stream:stream xmlns='" NS_SERVER
+					"' xmlns:stream='" NS_STREAM "' xmlns:db='" NS_DB "'>");
 	struct scan_limits limits = scan_limits_proven;
 	limits.max_element_bytes = stanza.len + 1;
 	limits.max_tag_bytes = stanza.len + 1;

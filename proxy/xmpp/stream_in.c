@@ -1,9 +1,7 @@
-#include "xmpp/stream_in.h"
-
 #include "base/b64.h"
-#include "base/mem.h"
 #include "xmpp/jid.h"
 #include "xmpp/ns.h"
+#include "xmpp/stream_in_inside.h"
 #include "xmpp/xmlout.h"
 
 #include <stdio.h>
@@ -11,12 +9,14 @@
 
 enum { SASL_FAILURES_MAX = 2, IGNORED_MAX = 1000 };
 
-void stream_in_init(struct stream_in *s, bool egress, bool secured, const struct domain *gate_name)
+void stream_in_init(struct stream_in *s, bool egress, bool secured, const struct domain *gate_name,
+	const char *error_id)
 {
 	memset(s, 0, sizeof *s);
 	s->egress = egress;
 	s->secured = secured;
 	s->gate_name = *gate_name;
+	snprintf(s->error_id, sizeof s->error_id, "%s", error_id);
 	pairs_init(&s->pairs);
 }
 
@@ -32,12 +32,14 @@ static void put(struct actions *a, const char *text)
 
 /* ---- headers ---- */
 
+/* known: the header's domains were found good. */
 static void send_header(struct stream_in *s, bool known, struct actions *a)
 {
+	const struct domain *served = s->egress ? &s->peer : &s->ours;
 	struct xml_header h = {
-		/* RFC 6120 4.7.1, 4.7.2; an unknown `to` is never echoed (4.9.1.3). */
-		.from = known ? (s->egress ? &s->peer : &s->ours) : &s->gate_name,
-		.to = s->egress ? &s->ours : &s->peer,
+		/* RFC 6120 4.7.1; an unknown `to` is never echoed (4.9.1.3). */
+		.from = known ? served : &s->gate_name,
+		.to = &s->header.from, /* RFC 6120 4.7.2 */
 		.id = slice_str(s->id),
 		.lang = slice_str(s->header.lang),
 		.no_version = s->pre_xmpp1,
@@ -45,10 +47,19 @@ static void send_header(struct stream_in *s, bool known, struct actions *a)
 	xml_stream_header(&a->out, &h);
 }
 
-static void close_stream(struct stream_in *s, struct err why, struct actions *a)
+void stream_in_close(struct stream_in *s, struct err why, struct actions *a)
 {
 	s->state = SIN_CLOSED;
 	actions_add(a, ACT_CLOSE, NULL, why);
+}
+
+/* RFC 6120 4.9.1.2: what ends a stream during its set-up still stands behind a header of ours,
+ * with an id that no other header had (ST-3). */
+static void send_error_header(struct stream_in *s, struct actions *a)
+{
+	memcpy(s->id, s->error_id, sizeof s->id);
+	s->pre_xmpp1 = false;
+	send_header(s, false, a);
 }
 
 void stream_in_fail(struct stream_in *s, struct err why, const char *condition, const char *detail,
@@ -56,18 +67,35 @@ void stream_in_fail(struct stream_in *s, struct err why, const char *condition, 
 {
 	if (s->state == SIN_CLOSED)
 		return;
-	/* RFC 6120 4.9.1.2: during set-up the header still goes first. */
 	if (s->state == SIN_HEADER)
-		send_header(s, false, a);
+		send_error_header(s, a);
 	if (s->state != SIN_TLS)
-		xml_stream_error_as(&a->out, condition ? condition : err_row(why.code)->condition,
-			why, detail);
-	close_stream(s, why, a);
+		xml_stream_error_as(
+			&a->out, condition ? condition : err_row(why.code)->condition, why, detail);
+	stream_in_close(s, why, a);
 }
 
-static void fail(struct stream_in *s, enum err_code code, struct actions *a)
+void stream_in_fail_code(struct stream_in *s, enum err_code code, struct actions *a)
 {
 	stream_in_fail(s, err_make(code), NULL, NULL, a);
+}
+
+void stream_in_ignore(struct stream_in *s, enum err_code why, struct actions *a)
+{
+	actions_add(a, ACT_IGNORED, NULL, err_make(why));
+	if (++s->ignored > IGNORED_MAX)
+		stream_in_fail_code(s, ERR_LIMIT, a);
+}
+
+/* LIM-2: our own limits, not a backend's word passed on. */
+static void send_limits(const struct stream_local *local, struct actions *a)
+{
+	put(a, "<limits xmlns='" NS_LIMITS "'>");
+	if (local->max_bytes)
+		(void)buf_printf(&a->out, "<max-bytes>%zu</max-bytes>", local->max_bytes);
+	if (local->idle_seconds)
+		(void)buf_printf(&a->out, "<idle-seconds>%u</idle-seconds>", local->idle_seconds);
+	put(a, "</limits>");
 }
 
 static void send_features(struct stream_in *s, const char *inside, struct actions *a)
@@ -76,13 +104,17 @@ static void send_features(struct stream_in *s, const char *inside, struct action
 		return; /* ST-4: no features for a peer before 1.0 */
 	put(a, "<stream:features>");
 	put(a, inside);
+	/* RFC 6120 5.3.1: where TLS is required, nothing else is advertised before it. */
+	bool tls_first = s->state == SIN_PLAIN && s->local.tls_required;
+	if (!tls_first && (s->local.max_bytes || s->local.idle_seconds))
+		send_limits(&s->local, a);
 	put(a, "</stream:features>");
 }
 
 #define FEATURE_DIALBACK "<dialback xmlns='" NS_DB_FEATURE "'><errors/></dialback>"
 #define FEATURE_EXTERNAL                                                                           \
 	"<mechanisms xmlns='" NS_SASL "'><mechanism>EXTERNAL</mechanism></mechanisms>"
-#define FEATURE_TLS	     "<starttls xmlns='" NS_TLS "'/>"
+#define FEATURE_TLS          "<starttls xmlns='" NS_TLS "'/>"
 #define FEATURE_TLS_REQUIRED "<starttls xmlns='" NS_TLS "'><required/></starttls>"
 
 /* What a header must fulfil whatever comes next; ERR_OK when it does. */
@@ -117,12 +149,14 @@ static struct err check_header(const struct stream_in *s, const struct stream_he
 static void open_plain(struct stream_in *s, struct actions *a)
 {
 	s->state = SIN_PLAIN;
-	/* RFC 6120 5.3.1: when required, nothing else is advertised. */
-	if (s->local.tls_required)
+	if (s->local.tls_required && !s->local.offer_tls)
+		stream_in_fail_code(s, ERR_TLS_CREDENTIAL, a); /* the tenant has nothing to show */
+	else if (s->local.tls_required)
 		send_features(s, FEATURE_TLS_REQUIRED, a);
+	else if (s->local.offer_tls)
+		send_features(s, FEATURE_TLS FEATURE_DIALBACK, a);
 	else
-		send_features(s, s->local.offer_tls ? FEATURE_TLS FEATURE_DIALBACK : FEATURE_DIALBACK,
-			a);
+		send_features(s, FEATURE_DIALBACK, a);
 }
 
 static void open_secured(struct stream_in *s, struct actions *a)
@@ -146,7 +180,7 @@ static void open_authenticated(struct stream_in *s, struct actions *a)
 	if (!pair)
 		pair = pairs_add(&s->pairs, &s->peer, &s->ours);
 	if (!pair) {
-		fail(s, ERR_DB_LIMIT, a);
+		stream_in_fail_code(s, ERR_DB_LIMIT, a);
 		return;
 	}
 	pair->state = PAIR_VALID;
@@ -157,13 +191,16 @@ static void open_authenticated(struct stream_in *s, struct actions *a)
 void stream_in_header(struct stream_in *s, const struct stream_header *h, struct err wrong,
 	const struct stream_local *local, const char *new_id, struct actions *a)
 {
+	if (s->state != SIN_HEADER) {
+		stream_in_fail_code(s, ERR_UNEXPECTED, a); /* S19 */
+		return;
+	}
 	snprintf(s->id, sizeof s->id, "%s", new_id);
 	s->header = *h;
 	s->local = *local;
 	s->pre_xmpp1 = !h->has_version;
 	struct err bad = check_header(s, h, wrong, local);
 	if (err_is(bad)) {
-		s->pre_xmpp1 = false;
 		stream_in_fail(s, bad, NULL, NULL, a);
 		return;
 	}
@@ -183,14 +220,17 @@ void stream_in_header(struct stream_in *s, const struct stream_header *h, struct
 	}
 }
 
-void stream_in_tls_up(struct stream_in *s, struct actions *a)
+void stream_in_tls_up(struct stream_in *s)
 {
+	if (s->state != SIN_TLS && s->state != SIN_HEADER)
+		return;
 	/* RFC 6120 5.4.3.3: nothing learnt before TLS survives, but `to` is compared (TLS-2). */
 	s->secured = true;
 	s->state = SIN_HEADER;
 	s->peer = (struct domain){0};
+	s->header = (struct stream_header){0};
+	s->local = (struct stream_local){0};
 	pairs_fini(&s->pairs);
-	(void)a;
 }
 
 void stream_in_peer_verdict(struct stream_in *s, struct verdict v, struct actions *a)
@@ -203,8 +243,8 @@ void stream_in_peer_verdict(struct stream_in *s, struct verdict v, struct action
 	}
 	s->state = SIN_NEGOTIATE;
 	s->external_offered = v.decision == VERDICT_PROVEN && !s->pre_xmpp1;
-	send_features(s, s->external_offered ? FEATURE_EXTERNAL FEATURE_DIALBACK : FEATURE_DIALBACK,
-		a);
+	send_features(
+		s, s->external_offered ? FEATURE_EXTERNAL FEATURE_DIALBACK : FEATURE_DIALBACK, a);
 }
 
 /* ---- SASL EXTERNAL (XEP-0178 3, RFC 6120 6) ---- */
@@ -214,7 +254,7 @@ static void sasl_failure(struct stream_in *s, const char *condition, struct acti
 	(void)buf_printf(&a->out, "<failure xmlns='" NS_SASL "'><%s/></failure>", condition);
 	s->external_offered = false; /* one failure, then dialback only */
 	if (++s->sasl_failures >= SASL_FAILURES_MAX)
-		fail(s, ERR_SASL_RETRIES, a); /* RFC 6120 6.4.5 */
+		stream_in_fail_code(s, ERR_SASL_RETRIES, a); /* RFC 6120 6.4.5 */
 }
 
 /* Empty, or base64 of exactly the stream's `from` (RFC 6120 6.3.8; EXT-3). */
@@ -226,8 +266,8 @@ static const char *check_authzid(const struct stream_in *s, const char *text)
 	struct domain d;
 	buf_init(&name, DOMAIN_UNICODE_MAX);
 	bool decoded = b64_decode(slice_str(text), &name);
-	bool same = decoded && !err_is(jid_domain_only(buf_peek(&name), &d)) &&
-		    domain_eq(&d, &s->peer);
+	bool same =
+		decoded && !err_is(jid_domain_only(buf_peek(&name), &d)) && domain_eq(&d, &s->peer);
 	buf_fini(&name);
 	if (!decoded)
 		return "incorrect-encoding";
@@ -241,7 +281,9 @@ static void on_auth(struct stream_in *s, const struct element *el, struct action
 		sasl_failure(s, "invalid-mechanism", a);
 		return;
 	}
-	if (!s->secured || !s->external_offered || s->authenticated) {
+	/* Nor while a dialback question is open: its answer belongs to the stream before the
+	 * restart. */
+	if (!s->secured || !s->external_offered || pairs_pending_count(&s->pairs)) {
 		sasl_failure(s, "not-authorized", a); /* EXT-1, EXT-2 */
 		return;
 	}
@@ -263,198 +305,17 @@ static void on_sasl(struct stream_in *s, const struct element *el, struct action
 	else if (strcmp(el->name, "abort") == 0)
 		sasl_failure(s, "aborted", a);
 	else
-		fail(s, ERR_UNEXPECTED, a);
-}
-
-/* ---- dialback (XEP-0220) ---- */
-
-static bool db_addresses(const struct element *el, struct domain *from, struct domain *to)
-{
-	const char *f = element_attr(el, "from");
-	const char *t = element_attr(el, "to");
-	return f && t && !err_is(jid_domain_only(slice_str(f), from)) &&
-	       !err_is(jid_domain_only(slice_str(t), to));
-}
-
-static void ignore(struct stream_in *s, enum err_code why, struct actions *a)
-{
-	actions_add(a, ACT_IGNORED, NULL, err_make(why));
-	if (++s->ignored > IGNORED_MAX)
-		fail(s, ERR_LIMIT, a);
-}
-
-/* XEP-0220 2.2: a request to prove the pair. */
-static void on_db_result(struct stream_in *s, const struct element *el, const struct domain *from,
-	const struct domain *to, struct actions *a)
-{
-	size_t key_len = strlen(el->text);
-	struct pair *pair = pairs_find(&s->pairs, from, to);
-	if (pair && (pair->state == PAIR_ASSESSING || pair->state == PAIR_VERIFYING ||
-			    pair->reverify)) {
-		ignore(s, ERR_DB_LIMIT, a); /* DB-4: one question at a time */
-		return;
-	}
-	if (!pair)
-		pair = pairs_add(&s->pairs, from, to);
-	if (!pair || key_len == 0 || key_len > PAIR_KEY_MAX) {
-		xml_db_error(&a->out, "result", to, from, SLICE_NONE, "resource-constraint");
-		return;
-	}
-	memcpy(pair->key, el->text, key_len + 1);
-	pair->reverify = pair->state == PAIR_VALID;
-	if (!pair->reverify)
-		pair->state = PAIR_ASSESSING;
-	actions_add(a, ACT_ASSESS, pair, err_ok());
-}
-
-/* XEP-0220 2.4: somebody asks whether a key is ours. */
-static void on_db_verify(struct stream_in *s, const struct element *el, const struct domain *from,
-	const struct domain *to, struct actions *a)
-{
-	const char *id = element_attr(el, "id");
-	if (!id || strlen(id) > STREAM_ID_MAX || strlen(el->text) > PAIR_KEY_MAX) {
-		ignore(s, ERR_ADDRESS, a);
-		return;
-	}
-	a->query.from = *from;
-	a->query.to = *to;
-	memcpy(a->query.id, id, strlen(id) + 1);
-	memcpy(a->query.key, el->text, strlen(el->text) + 1);
-	actions_add(a, ACT_CHECK_KEY, NULL, err_ok());
-}
-
-static void on_dialback(struct stream_in *s, const struct element *el, struct actions *a)
-{
-	struct domain from, to;
-	if (element_attr(el, "type")) {
-		ignore(s, ERR_DB_UNSOLICITED, a); /* DB-1: an answer nobody asked for */
-		return;
-	}
-	if (!db_addresses(el, &from, &to)) {
-		fail(s, ERR_ADDRESS, a); /* DB-2 */
-		return;
-	}
-	bool result = strcmp(el->name, "result") == 0;
-	if (!result && strcmp(el->name, "verify") != 0) {
-		fail(s, ERR_UNEXPECTED, a);
-		return;
-	}
-	if (s->local.tls_required && !s->secured && !s->egress) {
-		/* ST-7; XEP-0220 2.5 */
-		const char *id = element_attr(el, "id");
-		xml_db_error(&a->out, el->name, &to, &from, slice_str(result ? NULL : id),
-			"policy-violation");
-		return;
-	}
-	if (result)
-		on_db_result(s, el, &from, &to, a);
-	else
-		on_db_verify(s, el, &from, &to, a);
-}
-
-static void pair_done(struct stream_in *s, struct pair *pair, enum pair_proof proof,
-	struct actions *a)
-{
-	bool was_valid = pair->state == PAIR_VALID;
-	pair->state = PAIR_VALID;
-	pair->reverify = false;
-	mem_wipe(pair->key, sizeof pair->key);
-	xml_db_result(&a->out, &pair->to, &pair->from, "valid", SLICE_NONE);
-	if (was_valid)
-		return;
-	pair->proof = proof;
-	if (s->state == SIN_PLAIN || s->state == SIN_NEGOTIATE)
-		s->state = SIN_OPEN;
-	actions_add(a, ACT_PAIR_VALID, pair, err_ok());
-}
-
-static const char *refusal_condition(enum err_code code)
-{
-	switch (code) {
-	case ERR_HOST_UNKNOWN:
-	case ERR_PAIR_TO:
-		return "item-not-found"; /* XEP-0220 2.2.1 */
-	case ERR_SPOOF_TENANT:
-		return "forbidden";
-	case ERR_TLS_REQUIRED:
-		return "policy-violation";
-	case ERR_DB_LIMIT:
-		return "resource-constraint";
-	default:
-		return "not-authorized";
-	}
-}
-
-void stream_in_verdict(struct stream_in *s, struct pair *pair, struct verdict v, struct actions *a)
-{
-	if (s->state == SIN_CLOSED)
-		return;
-	switch (v.decision) {
-	case VERDICT_PROVEN:
-		pair_done(s, pair, v.proof, a);
-		return;
-	case VERDICT_ASK:
-		if (pair->state != PAIR_VALID)
-			pair->state = PAIR_VERIFYING;
-		actions_add(a, ACT_VERIFY, pair, err_ok());
-		return;
-	case VERDICT_REFUSED:
-		pair->reverify = false;
-		if (pair->state != PAIR_VALID)
-			pair->state = PAIR_FAILED;
-		if (s->egress) /* BE-10: the text reaches the user */
-			stream_in_fail(s, v.why, NULL, NULL, a);
-		else
-			xml_db_error(&a->out, "result", &pair->to, &pair->from, SLICE_NONE,
-				refusal_condition(v.why.code));
-		return;
-	}
-}
-
-void stream_in_verified(struct stream_in *s, struct pair *pair, enum db_outcome outcome,
-	const char *condition, struct actions *a)
-{
-	if (s->state == SIN_CLOSED)
-		return;
-	if (outcome == DB_VALID) {
-		pair_done(s, pair, PROOF_DIALBACK, a);
-		return;
-	}
-	pair->reverify = false;
-	mem_wipe(pair->key, sizeof pair->key);
-	/* A re-verification that failed for want of an answer leaves the proven pair alone. */
-	if (outcome == DB_INVALID || pair->state != PAIR_VALID)
-		pair->state = PAIR_FAILED;
-	if (outcome == DB_ERROR) {
-		xml_db_error(&a->out, "result", &pair->to, &pair->from, SLICE_NONE, condition);
-		return;
-	}
-	xml_db_result(&a->out, &pair->to, &pair->from, "invalid", SLICE_NONE);
-	if (pairs_valid_count(&s->pairs) == 0) {
-		xml_stream_end(&a->out); /* XEP-0220 2.2.1: MUST close when no other pair is valid */
-		close_stream(s, err_make(ERR_DB_INVALID), a);
-	}
-}
-
-void stream_in_key_checked(struct stream_in *s, const struct db_query *q, enum db_outcome outcome,
-	struct actions *a)
-{
-	if (s->state == SIN_CLOSED)
-		return;
-	struct slice id = slice_str(q->id);
-	if (outcome == DB_ERROR) /* XEP-0220 2.2.2: `to` is not ours; MUST NOT close */
-		xml_db_error(&a->out, "verify", &q->to, &q->from, id, "item-not-found");
-	else
-		xml_db_verify(&a->out, &q->to, &q->from, id,
-			outcome == DB_VALID ? "valid" : "invalid", SLICE_NONE);
+		stream_in_fail_code(s, ERR_UNEXPECTED, a);
 }
 
 /* ---- elements ---- */
 
 static void on_starttls(struct stream_in *s, struct actions *a)
 {
-	if (s->secured || s->egress || s->state != SIN_PLAIN || !s->local.offer_tls) {
-		fail(s, ERR_UNEXPECTED, a); /* TLS-5 */
+	/* Not in the middle of a dialback either: TLS would make us forget the question (TLS-2). */
+	if (s->secured || s->egress || s->state != SIN_PLAIN || !s->local.offer_tls ||
+		pairs_pending_count(&s->pairs)) {
+		stream_in_fail_code(s, ERR_UNEXPECTED, a); /* TLS-5 */
 		return;
 	}
 	put(a, "<proceed xmlns='" NS_TLS "'/>");
@@ -466,7 +327,13 @@ static void on_stream_error(struct stream_in *s, const struct element *el, struc
 {
 	actions_note_error(a, el);
 	xml_stream_end(&a->out);
-	close_stream(s, err_make(ERR_PEER_STREAM_ERROR), a);
+	stream_in_close(s, err_make(ERR_PEER_STREAM_ERROR), a);
+}
+
+static bool is_stanza(const struct element *el)
+{
+	return element_is(el, NS_SERVER, "message") || element_is(el, NS_SERVER, "presence") ||
+	       element_is(el, NS_SERVER, "iq");
 }
 
 void stream_in_element(struct stream_in *s, const struct element *el, struct actions *a)
@@ -474,23 +341,24 @@ void stream_in_element(struct stream_in *s, const struct element *el, struct act
 	if (s->state == SIN_CLOSED)
 		return;
 	if (s->state == SIN_HEADER || s->state == SIN_TLS) {
-		fail(s, ERR_NOT_AUTHORIZED, a);
+		stream_in_fail_code(s, ERR_NOT_AUTHORIZED, a);
 	} else if (element_is(el, NS_STREAM, "error")) {
 		on_stream_error(s, el, a);
 	} else if (element_is(el, NS_TLS, "starttls")) {
 		on_starttls(s, a);
 	} else if (strcmp(el->ns, NS_DB) == 0 && s->state != SIN_ASSESS) {
-		on_dialback(s, el, a);
+		stream_in_dialback(s, el, a);
 	} else if (strcmp(el->ns, NS_SASL) == 0 && s->state == SIN_NEGOTIATE) {
 		on_sasl(s, el, a);
 	} else if (element_is(el, NS_COMPRESS, "compress")) {
-		put(a, "<failure xmlns='" NS_COMPRESS "'><unsupported-method/></failure>"); /* CMP-1 */
-	} else if (strcmp(el->ns, NS_SERVER) == 0) {
-		fail(s, ERR_NOT_AUTHORIZED, a); /* ST-7, RFC 6120 4.9.3.12 */
-	} else if (s->state == SIN_OPEN) {
-		ignore(s, ERR_UNEXPECTED, a); /* ST-10 */
+		put(a, "<failure xmlns='" NS_COMPRESS
+		       "'><unsupported-method/></failure>"); /* CMP-1 */
+	} else if (is_stanza(el)) {
+		stream_in_fail_code(s, ERR_NOT_AUTHORIZED, a); /* ST-7, RFC 6120 4.9.3.12 */
+	} else if (s->state == SIN_OPEN && strcmp(el->ns, NS_SERVER) != 0) {
+		stream_in_ignore(s, ERR_UNEXPECTED, a); /* ST-10 */
 	} else {
-		fail(s, ERR_UNEXPECTED, a);
+		stream_in_fail_code(s, ERR_UNEXPECTED, a);
 	}
 }
 
@@ -499,7 +367,8 @@ void stream_in_end(struct stream_in *s, struct actions *a)
 	if (s->state == SIN_CLOSED)
 		return;
 	if (s->state == SIN_HEADER)
-		send_header(s, false, a);
-	xml_stream_end(&a->out); /* RFC 6120 4.4 */
-	close_stream(s, err_make(ERR_PEER_CLOSED), a);
+		send_error_header(s, a);
+	if (s->state != SIN_TLS)
+		xml_stream_end(&a->out); /* RFC 6120 4.4 */
+	stream_in_close(s, err_make(ERR_PEER_CLOSED), a);
 }

@@ -6,6 +6,7 @@
 #include "xmpp/ns.h"
 #include "xmpp/xmlout.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -26,7 +27,8 @@ void stream_out_fini(struct stream_out *s)
 static void send_header(struct stream_out *s, struct actions *a)
 {
 	/* ST-1: both addresses, always; ST-3: never an id. */
-	struct xml_header h = {.from = &s->config.local, .to = &s->config.remote,
+	struct xml_header h = {.from = &s->config.local,
+		.to = &s->config.remote,
 		.lang = slice_str(s->config.lang)};
 	xml_stream_header(&a->out, &h);
 	s->state = SOUT_HEADER;
@@ -91,8 +93,10 @@ static void ask_question(struct stream_out *s, struct actions *a)
 
 void stream_out_send_key(struct stream_out *s, struct slice key, struct actions *a)
 {
-	if (s->state == SOUT_RESULT)
-		xml_db_result(&a->out, &s->config.local, &s->config.remote, NULL, key);
+	if (s->state != SOUT_RESULT || s->key_sent)
+		return;
+	xml_db_result(&a->out, &s->config.local, &s->config.remote, NULL, key);
+	s->key_sent = true;
 }
 
 static void open_stream(struct stream_out *s, enum pair_proof proof, struct actions *a)
@@ -104,7 +108,8 @@ static void open_stream(struct stream_out *s, enum pair_proof proof, struct acti
 
 static bool dialback_possible(const struct stream_out *s)
 {
-	return s->config.may_dialback &&
+	/* A key for a stream without an id could be shown again on any other (DB-6, BE-13). */
+	return s->config.may_dialback && *s->id &&
 	       (s->offers_dialback || s->has_dialback_ns || s->config.backend || s->pre_xmpp1);
 }
 
@@ -135,8 +140,8 @@ static void negotiate(struct stream_out *s, bool external, struct actions *a)
 
 /* ---- headers and features ---- */
 
-static struct err check_header(const struct stream_out *s, const struct stream_header *h,
-	struct err wrong)
+static struct err check_header(
+	const struct stream_out *s, const struct stream_header *h, struct err wrong)
 {
 	if (err_is(wrong))
 		return wrong;
@@ -146,13 +151,16 @@ static struct err check_header(const struct stream_out *s, const struct stream_h
 		return err_make(ERR_REPLY_FROM);
 	if (!named && s->secured && h->has_version)
 		return err_make(ERR_REPLY_FROM);
+	/* RFC 6120 4.7.2; peers of RFC 3920 leave `to` out. */
+	if (domain_is_set(&h->to) && !domain_eq(&h->to, &s->config.local))
+		return err_make(ERR_REPLY_FROM);
 	if (!h->has_version && s->config.tls_required && !s->secured)
 		return err_make(ERR_STREAM_VERSION);
 	return err_ok();
 }
 
-void stream_out_header(struct stream_out *s, const struct stream_header *h, struct err wrong,
-	struct actions *a)
+void stream_out_header(
+	struct stream_out *s, const struct stream_header *h, struct err wrong, struct actions *a)
 {
 	if (s->state != SOUT_HEADER) {
 		fail(s, ERR_UNEXPECTED, a);
@@ -171,23 +179,32 @@ void stream_out_header(struct stream_out *s, const struct stream_header *h, stru
 		negotiate(s, false, a); /* ST-4: no features will come */
 }
 
-static bool wants_tls(const struct stream_out *s, bool offered)
+static bool wants_tls(const struct stream_out *s, const struct element *starttls)
 {
 	if (s->secured || s->config.backend)
 		return false;
-	/* RFC 7590 3.1: also when it is not advertised, where policy wants TLS. */
-	return s->config.tls_required || (offered && s->config.attempt_tls);
+	/* RFC 7590 3.1: also when it is not advertised, where policy wants TLS; RFC 6120 5.3.1: and
+	 * where the peer does, which would take nothing else. */
+	return s->config.tls_required ||
+	       (starttls && (s->config.attempt_tls || element_child(starttls, NS_TLS, "required")));
 }
 
+/* 0 when it is missing or no plain number; what is too large to matter is cut. */
+static unsigned long read_limit(const struct element *limits, const char *name)
+{
+	const struct element *el = limits ? element_child(limits, NS_LIMITS, name) : NULL;
+	if (!el || !*el->text || el->text[strspn(el->text, "0123456789")])
+		return 0;
+	unsigned long value = strtoul(el->text, NULL, 10);
+	return value < UINT_MAX ? value : UINT_MAX;
+}
+
+/* XEP-0478 4: whatever the newest features say holds. */
 static void note_limits(struct stream_out *s, const struct element *features)
 {
 	const struct element *limits = element_child(features, NS_LIMITS, "limits");
-	const struct element *bytes = limits ? element_child(limits, NS_LIMITS, "max-bytes") : NULL;
-	const struct element *idle = limits ? element_child(limits, NS_LIMITS, "idle-seconds") : NULL;
-	if (bytes)
-		s->peer_max_bytes = strtoul(bytes->text, NULL, 10);
-	if (idle)
-		s->peer_idle_seconds = (unsigned)strtoul(idle->text, NULL, 10);
+	s->peer_max_bytes = read_limit(limits, "max-bytes");
+	s->peer_idle_seconds = (unsigned)read_limit(limits, "idle-seconds");
 }
 
 static bool offers_external(const struct element *features)
@@ -208,7 +225,7 @@ static void on_features(struct stream_out *s, const struct element *el, struct a
 	}
 	note_limits(s, el);
 	s->offers_dialback = element_child(el, NS_DB_FEATURE, "dialback") != NULL;
-	if (wants_tls(s, element_child(el, NS_TLS, "starttls") != NULL)) {
+	if (wants_tls(s, element_child(el, NS_TLS, "starttls"))) {
 		(void)buf_append_str(&a->out, "<starttls xmlns='" NS_TLS "'/>");
 		s->state = SOUT_PROCEED;
 		return;
@@ -234,6 +251,8 @@ static void on_tls_element(struct stream_out *s, const struct element *el, struc
 
 void stream_out_tls_up(struct stream_out *s, struct actions *a)
 {
+	if (s->state != SOUT_TLS)
+		return;
 	s->secured = true;
 	s->offers_dialback = s->has_dialback_ns = false; /* TLS-2 */
 	s->peer_max_bytes = 0;
@@ -296,8 +315,8 @@ static void note_db_error(const struct element *el, struct actions *a)
 		actions_note_error(a, error);
 }
 
-static void on_result_answer(struct stream_out *s, const struct element *el, const char *type,
-	struct actions *a)
+static void on_result_answer(
+	struct stream_out *s, const struct element *el, const char *type, struct actions *a)
 {
 	if (strcmp(type, "valid") == 0) {
 		open_stream(s, PROOF_DIALBACK, a);
@@ -307,11 +326,11 @@ static void on_result_answer(struct stream_out *s, const struct element *el, con
 	fail(s, ERR_DB_REJECTED, a);
 }
 
-static void on_verify_answer(struct stream_out *s, const struct element *el, const char *type,
-	struct actions *a)
+static void on_verify_answer(
+	struct stream_out *s, const struct element *el, const char *type, struct actions *a)
 {
 	note_db_error(el, a);
-	a->outcome = strcmp(type, "valid") == 0	    ? DB_VALID
+	a->outcome = strcmp(type, "valid") == 0     ? DB_VALID
 		     : strcmp(type, "invalid") == 0 ? DB_INVALID
 						    : DB_ERROR;
 	actions_add(a, ACT_VERIFIED, NULL, err_ok());
@@ -323,7 +342,7 @@ static void on_dialback(struct stream_out *s, const struct element *el, struct a
 	const char *type = element_attr(el, "type");
 	const char *id = element_attr(el, "id");
 	bool ours = type && answers_us(s, el);
-	if (ours && s->state == SOUT_RESULT && strcmp(el->name, "result") == 0)
+	if (ours && s->state == SOUT_RESULT && s->key_sent && strcmp(el->name, "result") == 0)
 		on_result_answer(s, el, type, a);
 	else if (ours && s->state == SOUT_VERIFY && strcmp(el->name, "verify") == 0 && id &&
 		 strcmp(id, s->config.verify_id) == 0)

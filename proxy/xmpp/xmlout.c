@@ -66,8 +66,8 @@ static void domain_attr(struct buf *out, const char *name, const struct domain *
 
 void xml_stream_header(struct buf *out, const struct xml_header *h)
 {
-	put(out, "<?xml version='1.0'?><stream:stream xmlns='" NS_SERVER "' xmlns:stream='" NS_STREAM
-		 "' xmlns:db='" NS_DB "'");
+	put(out, "<?xml version='1.0'?><stream:stream xmlns='" NS_SERVER
+		 "' xmlns:stream='" NS_STREAM "' xmlns:db='" NS_DB "'");
 	if (h->from && !domain_is_set(h->from))
 		put(out, " from=''"); /* RFC 6120 4.9.1.3: never the attacker's own `to` */
 	domain_attr(out, "from", h->from);
@@ -153,6 +153,6 @@ void xml_db_error(struct buf *out, const char *name, const struct domain *from,
 {
 	db_open(out, name, from, to, id, "error");
 	(void)buf_printf(out,
-		"><error type='cancel'><%s xmlns='" NS_STANZA_ERRORS "'/></error></db:%s>", condition,
-		name);
+		"><error type='cancel'><%s xmlns='" NS_STANZA_ERRORS "'/></error></db:%s>",
+		condition, name);
 }

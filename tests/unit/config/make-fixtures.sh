@@ -49,4 +49,15 @@ sign root shire.key shire.example "$names" "basicConstraints=CA:TRUE" >shire-ca.
 new_key moria.key
 sign sub moria.key moria.example "subjectAltName=DNS:moria.example,DNS:*.moria.example" \
 	"$server" "$not_ca" >moria.pem
+# The private half of moria.key beside the public half of shire.key (both SEC 1, RFC 5915).
+der() { openssl ec -in "$1" -outform DER 2>/dev/null; }
+{
+	echo "-----BEGIN EC PRIVATE KEY-----"
+	{
+		der shire.key | head -c 7
+		der moria.key | tail -c +8 | head -c 32
+		der shire.key | tail -c +40
+	} | base64 -w 64
+	echo "-----END EC PRIVATE KEY-----"
+} >shire-forged.key
 chmod 600 ./*.key
