@@ -62,13 +62,21 @@ $(B)/obj/%.o: %.c | $(MBEDTLS)/lib/libmbedtls.a
 	@echo "  CC    $<"
 	@$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
-$(B)/libpure.a: $(call obj,$(PURE_SRC))
-	@rm -f $@
-	@$(AR) rcs $@ $^
+# An archive is made again also when a source went away.
+$(B)/pure.list: SOURCES = $(PURE_SRC)
+$(B)/gate.list: SOURCES = $(GATE_SRC)
+$(B)/%.list: FORCE
+	@mkdir -p $(@D)
+	@echo '$(SOURCES)' | cmp -s - $@ || echo '$(SOURCES)' >$@
+.PHONY: FORCE
 
-$(B)/libgate.a: $(call obj,$(GATE_SRC))
+$(B)/libpure.a: $(call obj,$(PURE_SRC)) $(B)/pure.list
 	@rm -f $@
-	@$(AR) rcs $@ $^
+	@$(AR) rcs $@ $(filter %.o,$^)
+
+$(B)/libgate.a: $(call obj,$(GATE_SRC)) $(B)/gate.list
+	@rm -f $@
+	@$(AR) rcs $@ $(filter %.o,$^)
 
 $(B)/fedgate: $(call obj,$(MAIN_SRC)) $(B)/libgate.a $(B)/libpure.a
 	@echo "  LINK  $@"
