@@ -145,7 +145,7 @@ if [ "$(id -u)" != 0 ]; then
 	rm -rf "$scratch"
 	exec sudo "$self" "$@"
 fi
-exec 9>/run/lock/fedgate-packages
+exec 9>/run/fedgate-packages.lock
 flock 9
 policy_restore
 trap 'policy_restore; rm -rf "$scratch"' EXIT
