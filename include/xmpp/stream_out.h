@@ -43,7 +43,7 @@ struct stream_out_config {
 struct stream_out {
 	struct stream_out_config config; /* verify_key is wiped once it is sent */
 	enum stream_out_state state;
-	bool secured, authenticated, pre_xmpp1, tls_refused;
+	bool secured, authenticated, pre_xmpp1;
 	bool offers_dialback, has_dialback_ns;
 	bool key_sent;              /* our db:result is out: an answer may come */
 	enum pair_proof proof;      /* how the peer came to believe us */

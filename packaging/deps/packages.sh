@@ -8,7 +8,7 @@
 # were here before are not touched. Nothing is done, and no right is needed, when all is there.
 set -eu
 
-build='gcc libc6-dev make pkg-config binutils dpkg-dev debian-archive-keyring ca-certificates
+build='gcc libc6-dev make pkg-config binutils patch dpkg-dev debian-archive-keyring ca-certificates
 	libuv1-dev libxml2-dev libidn2-dev libidn-dev libldns-dev libunbound-dev libinih-dev
 	libjansson-dev'
 test='clang libclang-rt-14-dev clang-format-14 clang-tidy cppcheck libcmocka-dev libexpat1-dev
@@ -145,7 +145,7 @@ if [ "$(id -u)" != 0 ]; then
 	rm -rf "$scratch"
 	exec sudo "$self" "$@"
 fi
-exec 9>/run/lock/fedgate-packages
+exec 9>/run/fedgate-packages.lock
 flock 9
 policy_restore
 trap 'policy_restore; rm -rf "$scratch"' EXIT

@@ -244,7 +244,6 @@ static void on_tls_element(struct stream_out *s, const struct element *el, struc
 		actions_add(a, ACT_START_TLS, NULL, err_ok());
 	} else {
 		/* Never on in clear on this connection (RFC 6120 5.4.2.2 closes it anyway). */
-		s->tls_refused = true;
 		fail(s, ERR_STARTTLS_REFUSED, a);
 	}
 }

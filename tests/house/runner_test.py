@@ -15,7 +15,8 @@ from tests.runner import report, steps
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 PASSES = "[       OK ] good_one\\n"
-FAILS = "[  FAILED  ] bad_one\\n[  FAILED  ] bad_one\\n"
+FAILS = ("[  FAILED  ] bad_one\\n[  FAILED  ] 1 test(s), listed below:\\n[  FAILED  ] bad_one\\n"
+         " 1 FAILED TEST(S)\\n")
 
 
 class Runner(unittest.TestCase):

@@ -55,7 +55,7 @@ def build(step, report):
         report.bad(step.name, log)
 
 
-CMOCKA_LINE = re.compile(r"^\[ +(OK|FAILED|SKIPPED) +\] (\w+)", re.MULTILINE)
+CMOCKA_LINE = re.compile(r"^\[ +(OK|FAILED|SKIPPED) +\] (\w+)$", re.MULTILINE)
 
 
 def cmocka(step, report):

@@ -470,12 +470,29 @@ static void a_thousand_ignored_elements_are_enough(void **state)
 	}
 }
 
+/* RFC 6120 4.9.1.2: whatever the place, what we say at the end is XML. */
+static void every_place_can_meet_the_end(void **state)
+{
+	(void)state;
+	for (enum in_place place = I_HEADER; place < I_PLACES; place++) {
+		struct rig r;
+		go_in(&r, place);
+		actions_clear(&r.last);
+		stream_in_end(&r.in, &r.last);
+		rig_note(&r);
+		assert_int_equal(r.in.state, SIN_CLOSED);
+		assert_true(xml_output_fine(buf_peek(&r.wrote)));
+		rig_fini(&r);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_place_of_a_receiver_meets_every_element),
 		cmocka_unit_test(every_place_of_an_initiator_meets_every_element),
 		cmocka_unit_test(a_thousand_ignored_elements_are_enough),
+		cmocka_unit_test(every_place_can_meet_the_end),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -130,6 +131,25 @@ static void an_error_of_ours_is_never_answered(void **state)
 	buf_fini(&second);
 }
 
+/* What was let in can be answered, however large repair has made it. */
+static void a_large_stanza_is_answered_too(void **state)
+{
+	(void)state;
+	enum { BODY = 600 * 1024, TAG = 40 * 1024 };
+	char *text = malloc(BODY + TAG + 200);
+	struct buf out;
+	int n = snprintf(text, 200, "<message from='a@x.example' to='b@y.example' id='1' x='");
+	memset(text + n, 'x', TAG);
+	n += TAG;
+	n += snprintf(text + n, 100, "'><body>");
+	memset(text + n, 'b', BODY);
+	snprintf(text + n + BODY, 100, "</body></message>");
+	assert_true(bounce(text, "policy-violation", &out));
+	assert_in_range(buf_len(&out), 100, 1000);
+	buf_fini(&out);
+	free(text);
+}
+
 struct reason {
 	enum err_code code;
 	const char *condition, *type;
@@ -218,6 +238,8 @@ static void a_stanza_goes_only_with_its_own_proven_pair(void **state)
 		{"<message from='A@X.example/R' to='b@y.example'/>", ERR_OK, "A@x.example/R", NULL},
 		{"<message from='a@x.example.' to='b@Y.EXAMPLE./Q'/>", ERR_OK, "a@x.example",
 			"b@y.example/Q"},
+		/* nothing of the one before sticks to the next */
+		{"<message from='a@x.example' to='b@y.example'/>", ERR_OK, NULL, NULL},
 		{"<message from='a@x&#46;example' to='b@y.example'/>", ERR_OK, NULL, NULL},
 		{"<message from='a@xn--mller-kva.example' to='b@y.example'/>", ERR_OK,
 			"a@m\xc3\xbcller.example", NULL},
@@ -344,6 +366,7 @@ int main(void)
 		cmocka_unit_test(an_error_goes_back_to_the_sender_with_the_same_id),
 		cmocka_unit_test(what_is_an_answer_itself_is_not_answered),
 		cmocka_unit_test(an_error_of_ours_is_never_answered),
+		cmocka_unit_test(a_large_stanza_is_answered_too),
 		cmocka_unit_test(each_reason_has_its_stanza_error),
 		cmocka_unit_test(what_is_a_stanza_is_told_by_namespace_and_name),
 		cmocka_unit_test(a_stanza_goes_only_with_its_own_proven_pair),
