@@ -11,8 +11,10 @@ enum {
 	QUESTION_MS = 20000,  /* a verify connection in all (DB-14) */
 	CLOSE_MS = 5000,      /* for the other side's end tag (ST-13) */
 	GOODBYE_MS = 2000,
-	FLUSH_MS = 10000,     /* outgoing_finish: to send what is queued */
-	WATCH_MS = 30000,     /* how often a ready stream is looked at */
+	FLUSH_MS = 10000,        /* outgoing_finish: to send what is queued */
+	WATCH_MS = 30000,        /* how often a ready stream is looked at */
+	SHARE_BYTES = 64 * 1024, /* what every stream may let wait, whatever the others do */
+	SHARED_QUEUES = 64,    /* of full length; the rest of what may wait in a worker, for all */
 	RECORDS_MAX = 1 << 23, /* per direction and key, well under 2^24.5 (TLS-7) */
 };
 
@@ -627,9 +629,20 @@ static void be_patient(struct outgoing *o)
 			on_patience_over, o);
 }
 
+/* R03: one peer can prove many names, and all of them may wait for a backend that is down. A stream
+ * that stands has back-pressure instead. */
+static bool may_wait(const struct outgoing *o, size_t bytes)
+{
+	const struct worker *w = o->worker;
+	return o->state == OUTGOING_READY || sendq_bytes(&o->queue) + bytes <= SHARE_BYTES ||
+	       w->queued_bytes + bytes <= (uint64_t)SHARED_QUEUES * w->gate->queue_bytes;
+}
+
 struct err outgoing_push(struct outgoing *o, struct slice stanza)
 {
 	struct shared_held before = held_by(o);
+	if (!may_wait(o, stanza.len))
+		return err_make(ERR_QUEUE_FULL);
 	struct err full = sendq_push(&o->queue, stanza, worker_now_ms(o->worker));
 	if (err_is(full))
 		return full;

@@ -22,7 +22,8 @@
 
 enum { SMALL = 4096, STANZA = 1000 };
 
-static const struct fake_record nowhere = {"a.example", FAKE_SRV, RESOLVE_NONE, "1 5269 x.example", 0};
+static const struct fake_record nowhere = {
+	"a.example", FAKE_SRV, RESOLVE_NONE, "1 5269 x.example", 0};
 static struct address backend;
 static struct tenant tenant;
 static int listener, far, shared_fd;
@@ -112,6 +113,12 @@ static void push(struct route *r)
 	route_push(r, slice_of(text, (size_t)n));
 }
 
+static size_t push_len(void)
+{
+	return strlen("<message from='a@a.example' to='b@shire.example'><body></body></message>") +
+	       900;
+}
+
 static void accept_stream(void)
 {
 	turn(100);
@@ -183,6 +190,29 @@ static void a_full_route_that_loses_its_stream_holds_nobody_up(void **state)
 	assert_true(fake_worker_run(the.f, all_gone, NULL, 15000));
 }
 
+/* R03: there is a limit to what waits in a worker; each stream has a share of its own in it. */
+static void what_waits_is_bounded_for_all_streams_together(void **state)
+{
+	(void)state;
+	struct worker *w = &the.f->w;
+	struct route *r = new_route();
+	const uint64_t others = 64 * (uint64_t)the.f->gate.queue_bytes;
+	w->queued_bytes = others;
+	for (int i = 0; i < 200; i++)
+		push(r);
+	uint64_t waiting = w->queued_bytes - others;
+	/* 64 KiB of stanzas, and as much of the errors that answer the others. */
+	assert_in_range(waiting, 100000, 2 * 65536);
+	assert_int_equal(shared_counter(w->shared, SHARED_BOUNCED), 200 - 65536 / push_len());
+	w->queued_bytes -= others;
+	push(r);
+	assert_int_equal(w->queued_bytes, waiting + push_len());
+	w->stopping = true;
+	route_close(r);
+	close(listener);
+	assert_true(fake_worker_run(the.f, all_gone, NULL, 15000));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -191,6 +221,8 @@ int main(void)
 			tear_down),
 		cmocka_unit_test_setup_teardown(
 			a_full_route_that_loses_its_stream_holds_nobody_up, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			what_waits_is_bounded_for_all_streams_together, set_up, tear_down),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
