@@ -135,19 +135,23 @@ static void on_closed(void *owner)
 	worker_bury(g->worker, g, free_egress);
 }
 
+static void close_properly(struct egress *g)
+{
+	struct actions a;
+	actions_init(&a);
+	stream_in_end(&g->stream, &a);
+	run_actions(g, &a);
+	actions_fini(&a);
+}
+
 static void on_late(void *arg)
 {
 	struct egress *g = arg;
 	/* A stream that only asked db:verify and stays is closed properly, without an error. */
-	if (g->questions) {
-		struct actions a;
-		actions_init(&a);
-		stream_in_end(&g->stream, &a);
-		run_actions(g, &a);
-		actions_fini(&a);
-	} else {
+	if (g->questions)
+		close_properly(g);
+	else
 		fail_stream(g, err_make(ERR_HEADER_TIMEOUT));
-	}
 }
 
 /* ---- the verdict on a pair ---- */
@@ -216,10 +220,15 @@ static void fail_before_valid(struct pair_out *po, struct err why, const char *c
 static bool on_route_failed(void *owner, struct err why, const char *condition, const char *text)
 {
 	struct pair_out *po = owner;
-	if (po->state == PAIR_OUT_VALID)
-		return false; /* the route bounces (BE-5) */
-	fail_before_valid(po, why, condition, text);
-	return true;
+	struct egress *g = po->egress;
+	if (po->state != PAIR_OUT_VALID) {
+		fail_before_valid(po, why, condition, text);
+		return true;
+	}
+	/* It has become a neighbour since: the backend's next stream finds the way inside. */
+	if (why.code == ERR_DNS_LOOP && registry_find(g->worker->registry, &po->pair->to))
+		close_properly(g);
+	return false; /* the route bounces (BE-5) */
 }
 
 static const struct route_events route_events = {
@@ -596,12 +605,7 @@ static void on_element(void *owner, const struct scan_element *e)
 
 static void on_end(void *owner)
 {
-	struct egress *g = owner;
-	struct actions a;
-	actions_init(&a);
-	stream_in_end(&g->stream, &a);
-	run_actions(g, &a);
-	actions_fini(&a);
+	close_properly(owner);
 }
 
 static void on_link_event(void *owner)

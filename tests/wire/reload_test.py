@@ -7,7 +7,7 @@ import unittest
 
 import common
 from script import ScriptedBackend, header, message
-from stage import BACKEND, EGRESS, Stage
+from stage import BACKEND, EGRESS, GATE, Stage
 
 RESULT = "<db:result from='{}' to='{}'>0123456789abcdef</db:result>"
 
@@ -153,6 +153,27 @@ class Reload(unittest.TestCase):
                               identity=self.stage.other_ca.issue("shire.example"))
             self.reload()
             self.assertIn("FG-M01", link.expect_closed(5))
+
+    def test_a_peer_that_becomes_a_neighbour_is_found_inside(self):
+        """The backend's stream is older than the move: it ends, and the next one goes inside."""
+        self.shire()
+        self.stage.names.peer("moria.example", GATE[0], starttls=5269, direct=5269)
+        self.stage.start()
+        self.stage.names.stop()
+        with self.canary.dial("shire.example", "moria.example") as link:
+            link.expect("<db:result[^>]*type='valid'")  # after the hold: DNS does not answer
+            self.gate.wait_event("stream-failed", 10, leg="W-OUT")
+            self.stage.names.start()
+            self.stage.tenant("moria.example", f"{BACKEND}:5270")
+            self.reload()
+            time.sleep(1.5)  # the breaker
+            link.send(message("frodo@shire.example", "a@moria.example", "x", "bounced"))
+            self.assertNotIn("stream:error", link.expect_closed(5))
+        self.assertIn("type='error'", self.canary.wait_for(1)[0])
+        with self.canary.dial("shire.example", "moria.example") as link:
+            link.expect("<db:result[^>]*type='valid'")
+            link.send(message("frodo@shire.example", "a@moria.example", "x", "after"))
+            self.assertIn("after", self.other.wait_for(1)[0])
 
     # Floors
 
