@@ -16,17 +16,18 @@ struct assessor;
 
 struct assessor *assessor_new(uint64_t seed);
 void assessor_free(struct assessor *a);
-/* The configuration was reloaded: forget what belongs to files that may have changed. */
-void assessor_forget(struct assessor *a);
+/* The configuration was reloaded: forget what belongs to tenants that are gone or to files that may
+ * have changed. */
+void assessor_forget(struct assessor *a, const struct registry *now);
 
 /* The tenant's credential, or NULL with *e set. Borrowed; hold it to keep it. */
-struct credential *assess_credential(struct assessor *a, struct channel *channel,
-	const struct tenant *t, struct err *e);
+struct credential *assess_credential(
+	struct assessor *a, struct channel *channel, const struct tenant *t, struct err *e);
 
 struct assessment {
 	struct err certificate; /* ERR_OK: the certificate is bound to the domain */
-	int64_t not_after;	/* of the verified path; 0 when not proven */
-	char names[200];	/* the names presented, for the log; "" when not of interest */
+	int64_t not_after;      /* of the verified path; 0 when not proven */
+	char names[200];        /* the names presented, for the log; "" when not of interest */
 };
 
 /* Does this chain prove `domain` under the tenant's authorities and the gate's? */

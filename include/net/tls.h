@@ -22,7 +22,7 @@ enum tls_role { TLS_SERVER, TLS_CLIENT };
 /* The answer to a ClientHello's server name. */
 struct tls_choice {
 	struct credential *credential; /* borrowed for the length of the call; NULL: refuse */
-	struct err refusal;	       /* when NULL: ERR_TLS_NO_SNI, ERR_TLS_SNI, ERR_TLS_CREDENTIAL */
+	struct err refusal; /* when NULL: ERR_TLS_NO_SNI, ERR_TLS_SNI, ERR_TLS_CREDENTIAL */
 };
 
 /* Called once per server handshake with the server name (SLICE_NONE when there was none). */
@@ -30,11 +30,11 @@ typedef struct tls_choice (*tls_choose)(void *arg, struct slice sni);
 
 struct tls_params {
 	enum tls_role role;
-	const char *alpn;		 /* the one protocol we speak; NULL: the extension is ignored */
-	tls_choose choose;		 /* server */
+	const char *alpn;  /* the one protocol we speak; NULL: the extension is ignored */
+	tls_choose choose; /* server */
 	void *choose_arg;
-	const char *server_name;	 /* client: SNI, A-labels */
-	struct credential *credential;	 /* client: own certificate or NULL; held until tls_free */
+	const char *server_name;       /* client: SNI, A-labels */
+	struct credential *credential; /* client: own certificate or NULL; held until tls_free */
 };
 
 enum tls_state { TLS_HANDSHAKE, TLS_UP, TLS_CLOSED /* close_notify came */, TLS_FAILED };
@@ -54,8 +54,8 @@ void tls_free(struct tls *t);
 void tls_start(struct tls *t, struct buf *wire_out);
 /* Takes ciphertext that arrived, appends decrypted bytes to plain_out and what must be sent
  * (handshake, alerts) to wire_out, also when it fails: output is sent even then. */
-enum tls_state tls_input(struct tls *t, struct slice wire_in, struct buf *plain_out,
-	struct buf *wire_out);
+enum tls_state tls_input(
+	struct tls *t, struct slice wire_in, struct buf *plain_out, struct buf *wire_out);
 /* Encrypts all of plain; only in TLS_UP. */
 struct err tls_output(struct tls *t, struct slice plain, struct buf *wire_out);
 void tls_close_notify(struct tls *t, struct buf *wire_out);

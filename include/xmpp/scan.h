@@ -6,9 +6,9 @@
  * Refused: any encoding but UTF-8, BOM, DTD, comments, processing instructions, entities other
  * than the five predefined ones and character references, text outside white space between
  * top-level elements, names outside ASCII, unbound prefixes, namespace names that are no URI
- * reference, attributes equal by expanded name, everything over the limits. A limit is checked while bytes arrive, never at an element's end. An optional plain XML
- * declaration (version '1.0', encoding UTF-8 or none, no standalone='no' nonsense) is accepted at
- * the very start only.
+ * reference, attributes equal by expanded name, everything over the limits. A limit is checked
+ * while bytes arrive, never at an element's end. An optional plain XML declaration (version '1.0',
+ * encoding UTF-8 or none, no standalone='no' nonsense) is accepted at the very start only.
  *
  * Cost is linear in the bytes fed, whatever the split. Memory: the element being read when it
  * spans feeds (at most max_element_bytes), plus small fixed state. No recursion. */
@@ -22,10 +22,10 @@
 struct scan_limits {
 	size_t max_element_bytes; /* one top-level element, all of it */
 	size_t max_header_bytes;  /* XML declaration and root start tag */
-	size_t max_tag_bytes;	  /* any other start tag */
-	unsigned max_depth;	  /* nesting below the root */
-	unsigned max_attrs;	  /* of one start tag, declarations not counted */
-	unsigned max_ns;	  /* declarations of one start tag; in scope: four times that */
+	size_t max_tag_bytes;     /* any other start tag */
+	unsigned max_depth;       /* nesting below the root */
+	unsigned max_attrs;       /* of one start tag, declarations not counted */
+	unsigned max_ns;          /* declarations of one start tag; in scope: four times that */
 };
 
 /* 512 KiB elements, 8 KiB header, 16 KiB tags, depth 64, 256 attributes, 64 declarations. */
@@ -46,7 +46,7 @@ enum scan_event {
 struct scan_attr {
 	struct slice prefix; /* empty when none */
 	struct slice local;
-	struct slice ns;  /* decoded; empty when none */
+	struct slice ns; /* decoded; empty when none */
 	struct slice value;
 	struct slice whole; /* from the name's first byte to the closing quote */
 };
@@ -62,7 +62,7 @@ struct scan_need {
 /* The description of the start tag and what the whole element needs. Valid until the next
  * scan_next() or scan_fini(). */
 struct scan_element {
-	struct slice raw;	/* the bytes; for a header the start tag alone */
+	struct slice raw;       /* the bytes; for a header the start tag alone */
 	struct slice start_tag; /* raw's start tag, '<' to '>' (or "/>") */
 	struct slice prefix, local, ns;
 	const struct scan_attr *attrs;

@@ -4,7 +4,7 @@
  *  peer:   HEADER -> PLAIN -> TLS -> HEADER -> ASSESS -> NEGOTIATE -> (SASL) HEADER -> OPEN
  *  direct TLS starts at the second HEADER; egress goes HEADER -> OPEN, in plaintext.
  *
- * Stanzas of proven pairs do not come here: the caller looks them up in `pairs` itself. */
+ * Once a pair is proven, stanzas do not come here: stanza_find_pair() says whose they are. */
 #ifndef FEDGATE_XMPP_STREAM_IN_H
 #define FEDGATE_XMPP_STREAM_IN_H
 

@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-enum { READ_DEADLINE_MS = 500, PEM_MAX = 256 * 1024, CA_MAX = 16 * 1024 * 1024 };
+enum { RETRY_S = 2, READ_DEADLINE_MS = 500, PEM_MAX = 256 * 1024, CA_MAX = 16 * 1024 * 1024 };
 
 /* One tenant's parsed files, or why they cannot be used: a broken file is not read again for every
  * handshake. */
@@ -15,14 +15,27 @@ struct kept {
 	struct credential *credential;
 	struct err credential_error;
 	struct cert_set *own_cas;
+	int64_t credential_tried_s, cas_tried_s;
 	bool has_credential, has_cas;
 };
 
 struct assessor {
 	struct map *kept; /* tenant domain -> struct kept */
 	struct cert_set *gate_cas;
+	int64_t gate_tried_s;
 	bool gate_read;
 };
+
+/* A file that could not be had is worth another try, not one at every handshake: each may take the
+ * deadline. A file that was read and is wrong is not. */
+static bool may_try(int64_t *tried_s)
+{
+	int64_t now = worker_wall_s();
+	if (now - *tried_s < RETRY_S && *tried_s - now < RETRY_S)
+		return false;
+	*tried_s = now;
+	return true;
+}
 
 struct assessor *assessor_new(uint64_t seed)
 {
@@ -52,12 +65,30 @@ void assessor_free(struct assessor *a)
 	mem_free(a);
 }
 
-void assessor_forget(struct assessor *a)
+static bool is_current(const struct kept *k, struct slice domain, const struct registry *now)
 {
-	/* Tenants' entries are kept by version; the gate's bundle is read again when asked for. */
+	struct domain d = {.len = (uint8_t)domain.len};
+	memcpy(d.name, domain.ptr, domain.len);
+	const struct tenant *t = registry_find(now, &d);
+	return t && t->version == k->version;
+}
+
+void assessor_forget(struct assessor *a, const struct registry *now)
+{
+	/* A tenant that is gone takes its keys along, as soon as no stream shows them any more. */
+	for (size_t i = map_count(a->kept); i-- > 0;) {
+		struct slice domain = map_key_at(a->kept, i);
+		struct kept *k = map_value_at(a->kept, i);
+		if (is_current(k, domain, now))
+			continue;
+		map_remove(a->kept, domain);
+		kept_reset(k);
+		mem_free(k);
+	}
 	cert_set_release(a->gate_cas);
 	a->gate_cas = NULL;
 	a->gate_read = false;
+	a->gate_tried_s = 0;
 }
 
 static struct kept *kept_for(struct assessor *a, const struct tenant *t)
@@ -108,21 +139,21 @@ static struct err read_credential(struct kept *k, struct channel *channel, const
 	return e;
 }
 
-struct credential *assess_credential(struct assessor *a, struct channel *channel,
-	const struct tenant *t, struct err *e)
+struct credential *assess_credential(
+	struct assessor *a, struct channel *channel, const struct tenant *t, struct err *e)
 {
 	struct kept *k = kept_for(a, t);
-	if (!k->has_credential) {
+	if (!k->has_credential && may_try(&k->credential_tried_s)) {
 		k->credential_error = read_credential(k, channel, t);
-		/* A deadline that passed is worth another try; a file that is wrong is not. */
 		k->has_credential = k->credential_error.code != ERR_FILE;
 	}
 	*e = k->credential_error;
 	return k->credential;
 }
 
-static struct cert_set *read_cas(struct channel *channel, const struct tenant *t,
-	enum channel_file which)
+/* *read: the file was had, whatever it was worth. */
+static struct cert_set *read_cas(
+	struct channel *channel, const struct tenant *t, enum channel_file which, bool *read)
 {
 	struct buf pem;
 	struct cert_set *set = NULL;
@@ -131,30 +162,27 @@ static struct cert_set *read_cas(struct channel *channel, const struct tenant *t
 	if (!err_is(e))
 		set = cert_set_new(buf_peek(&pem), NULL, &e);
 	buf_fini(&pem);
+	*read = e.code != ERR_FILE;
 	if (err_is(e))
 		log_reason(e, "authorities", log_c("of", t ? "tenant" : "gate"),
 			log_s("tenant", t ? domain_slice(&t->domain) : SLICE_NONE), log_end());
 	return set;
 }
 
-static struct cert_set *gate_cas(struct assessor *a, struct channel *channel,
-	const struct gate *gate)
+static struct cert_set *gate_cas(
+	struct assessor *a, struct channel *channel, const struct gate *gate)
 {
-	if (!a->gate_read && gate->ca_file && *gate->ca_file) {
-		a->gate_cas = read_cas(channel, NULL, CHANNEL_GATE_CA);
-		a->gate_read = true;
-	}
+	if (!a->gate_read && gate->ca_file && *gate->ca_file && may_try(&a->gate_tried_s))
+		a->gate_cas = read_cas(channel, NULL, CHANNEL_GATE_CA, &a->gate_read);
 	return a->gate_cas;
 }
 
-static struct cert_set *tenant_cas(struct assessor *a, struct channel *channel,
-	const struct tenant *t)
+static struct cert_set *tenant_cas(
+	struct assessor *a, struct channel *channel, const struct tenant *t)
 {
 	struct kept *k = kept_for(a, t);
-	if (!k->has_cas && t->ca_file) {
-		k->own_cas = read_cas(channel, t, CHANNEL_TENANT_CA);
-		k->has_cas = true;
-	}
+	if (!k->has_cas && t->ca_file && may_try(&k->cas_tried_s))
+		k->own_cas = read_cas(channel, t, CHANNEL_TENANT_CA, &k->has_cas);
 	return k->own_cas;
 }
 

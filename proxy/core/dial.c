@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "core/worker_inside.h"
 #include "net/address.h"
+#include "tenants/value.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -168,17 +169,6 @@ static void set_port(struct sockaddr_storage *sa, uint16_t port)
 		((struct sockaddr_in6 *)sa)->sin6_port = htons(port);
 }
 
-static bool same_host(const struct sockaddr_storage *a, const struct sockaddr_storage *b)
-{
-	if (a->ss_family != b->ss_family)
-		return false;
-	if (a->ss_family == AF_INET)
-		return ((const struct sockaddr_in *)a)->sin_addr.s_addr ==
-		       ((const struct sockaddr_in *)b)->sin_addr.s_addr;
-	return memcmp(&((const struct sockaddr_in6 *)a)->sin6_addr,
-		       &((const struct sockaddr_in6 *)b)->sin6_addr, 16) == 0;
-}
-
 static bool is_wildcard(const struct sockaddr_storage *sa)
 {
 	if (sa->ss_family == AF_INET)
@@ -193,7 +183,7 @@ static bool is_ours(const struct worker *w, const struct sockaddr_storage *addr)
 		const struct sockaddr_storage *own = &w->gate->listen.items[i].sa;
 		if (port_of(own) != port_of(addr))
 			continue;
-		if (is_wildcard(own) ? worker_has_address(w, addr) : same_host(own, addr))
+		if (is_wildcard(own) ? worker_has_address(w, addr) : address_same_host(own, addr))
 			return true;
 	}
 	return false;

@@ -97,8 +97,8 @@ static void on_due(uv_timer_t *uv)
 	aim(t);
 }
 
-void timer_start(struct timers *t, struct timer *timer, uint64_t in_ms, void (*fire)(void *arg),
-	void *arg)
+void timer_start(
+	struct timers *t, struct timer *timer, uint64_t in_ms, void (*fire)(void *arg), void *arg)
 {
 	if (timer->place)
 		remove_at(t, timer->place);

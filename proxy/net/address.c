@@ -24,9 +24,20 @@ static bool in_ranges(const unsigned char *addr, const struct range *list, size_
 static bool v4_is_public(const unsigned char *a)
 {
 	static const struct range private[] = {
-		{{0}, 8}, {{10}, 8}, {{100, 64}, 10}, {{127}, 8}, {{169, 254}, 16}, {{172, 16}, 12},
-		{{192, 0, 0}, 24}, {{192, 0, 2}, 24}, {{192, 88, 99}, 24}, {{192, 168}, 16},
-		{{198, 18}, 15}, {{198, 51, 100}, 24}, {{203, 0, 113}, 24}, {{224}, 3},
+		{{0}, 8},
+		{{10}, 8},
+		{{100, 64}, 10},
+		{{127}, 8},
+		{{169, 254}, 16},
+		{{172, 16}, 12},
+		{{192, 0, 0}, 24},
+		{{192, 0, 2}, 24},
+		{{192, 88, 99}, 24},
+		{{192, 168}, 16},
+		{{198, 18}, 15},
+		{{198, 51, 100}, 24},
+		{{203, 0, 113}, 24},
+		{{224}, 3},
 	};
 	return !in_ranges(a, private, sizeof private / sizeof *private);
 }
@@ -35,13 +46,13 @@ static bool v6_is_public(const unsigned char *a)
 {
 	static const struct range global = {{0x20}, 3};
 	static const struct range private[] = {
-		{{0x20, 0x01, 0x00, 0x00}, 32},	      /* Teredo */
-		{{0x20, 0x01, 0x0d, 0xb8}, 32},	      /* documentation */
-		{{0x20, 0x01, 0x00, 0x10}, 28},	      /* ORCHID */
-		{{0x20, 0x01, 0x00, 0x20}, 28},	      /* ORCHIDv2 */
+		{{0x20, 0x01, 0x00, 0x00}, 32},       /* Teredo */
+		{{0x20, 0x01, 0x0d, 0xb8}, 32},       /* documentation */
+		{{0x20, 0x01, 0x00, 0x10}, 28},       /* ORCHID */
+		{{0x20, 0x01, 0x00, 0x20}, 28},       /* ORCHIDv2 */
 		{{0x20, 0x01, 0x00, 0x02, 0, 0}, 48}, /* benchmarking */
-		{{0x20, 0x02}, 16},		      /* 6to4: hides an IPv4 address */
-		{{0x3f, 0xff}, 20},		      /* documentation */
+		{{0x20, 0x02}, 16},                   /* 6to4: hides an IPv4 address */
+		{{0x3f, 0xff}, 20},                   /* documentation */
 	};
 	return in_ranges(a, &global, 1) && !in_ranges(a, private, sizeof private / sizeof *private);
 }
@@ -54,7 +65,8 @@ bool address_is_public(const struct sockaddr_storage *addr)
 			(const unsigned char *)&((const struct sockaddr_in *)addr)->sin_addr);
 	if (addr->ss_family != AF_INET6)
 		return false;
-	const unsigned char *a = (const unsigned char *)&((const struct sockaddr_in6 *)addr)->sin6_addr;
+	const unsigned char *a =
+		(const unsigned char *)&((const struct sockaddr_in6 *)addr)->sin6_addr;
 	if (memcmp(a, mapped, sizeof mapped) == 0)
 		return false; /* nobody publishes these; they only serve to slip past filters */
 	return v6_is_public(a);

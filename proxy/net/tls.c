@@ -12,7 +12,7 @@
 
 enum {
 	PLAIN_STEP = 16384,
-	KEY_UPDATES_MAX = 16, /* in a row, without a byte of data between them (T15) */
+	KEY_UPDATES_MAX = 16,   /* in a row, without a byte of data between them (T15) */
 	QUIET_RECORDS_MAX = 16, /* likewise for records of any kind: alerts, CCS, renegotiation */
 	RECORD_HEADER = 5,
 	SNI_MAX = 255,
@@ -26,19 +26,19 @@ struct tls {
 	struct err error;
 	tls_choose choose;
 	void *choose_arg;
-	struct err refusal;	   /* what choose said */
-	struct credential *held;   /* what we show, for as long as the session lasts */
+	struct err refusal;      /* what choose said */
+	struct credential *held; /* what we show, for as long as the session lasts */
 	const char *alpn_list[2];
 	char sni[SNI_MAX + 1];
 	size_t sni_len;
 	bool has_sni, chosen;
 	unsigned key_updates;
-	bool asked_rekey; /* our KeyUpdate asked for the peer's, which has not come yet */
-	unsigned quiet_records;	/* begun since the last byte of data */
+	bool asked_rekey;       /* our KeyUpdate asked for the peer's, which has not come yet */
+	unsigned quiet_records; /* begun since the last byte of data */
 	unsigned char header[RECORD_HEADER];
 	size_t header_len, body_left; /* of the record being read */
-	struct slice in;      /* ciphertext of the call under way */
-	struct buf *wire_out; /* of the call under way */
+	struct slice in;              /* ciphertext of the call under way */
+	struct buf *wire_out;         /* of the call under way */
 };
 
 static const int suites[] = {
@@ -221,8 +221,8 @@ static void show_as_client(struct tls *t, struct credential *c)
 {
 	t->held = credential_hold(c);
 	for (size_t i = 0; i < c->count; i++) {
-		int failed = mbedtls_ssl_conf_own_cert(
-			&t->conf, &c->items[i].chain, &c->items[i].key);
+		int failed =
+			mbedtls_ssl_conf_own_cert(&t->conf, &c->items[i].chain, &c->items[i].key);
 		assert(!failed);
 	}
 }
@@ -261,15 +261,16 @@ void tls_free(struct tls *t)
 
 /* ---- bytes ---- */
 
-/* Whether the library could not read a certificate (T25): its codes are a module's, plus a low-level
- * one that is smaller than 0x80. */
+/* Whether the library could not read a certificate (T25): its codes are a module's, plus a
+ * low-level one that is smaller than 0x80. */
 static bool is_certificate_fault(const struct tls *t, int code)
 {
 	int module = (-code) & 0x7f80;
 	return tls_inside_skipped_certificate(&t->ssl) || code == MBEDTLS_ERR_SSL_BAD_CERTIFICATE ||
 	       (module >= -MBEDTLS_ERR_X509_FEATURE_UNAVAILABLE &&
 		       module <= -MBEDTLS_ERR_X509_FATAL_ERROR) ||
-	       (module >= -MBEDTLS_ERR_PK_SIG_LEN_MISMATCH && module <= -MBEDTLS_ERR_PK_ALLOC_FAILED);
+	       (module >= -MBEDTLS_ERR_PK_SIG_LEN_MISMATCH &&
+		       module <= -MBEDTLS_ERR_PK_ALLOC_FAILED);
 }
 
 static void set_failed(struct tls *t, int code)
@@ -296,8 +297,7 @@ static void handshake(struct tls *t)
 	if (r == 0) {
 		t->state = TLS_UP;
 		t->quiet_records = 0;
-	}
-	else if (r != MBEDTLS_ERR_SSL_WANT_READ && r != MBEDTLS_ERR_SSL_WANT_WRITE)
+	} else if (r != MBEDTLS_ERR_SSL_WANT_READ && r != MBEDTLS_ERR_SSL_WANT_WRITE)
 		set_failed(t, r);
 }
 
@@ -337,8 +337,8 @@ static bool read_step(struct tls *t, struct buf *plain)
 	return false;
 }
 
-enum tls_state tls_input(struct tls *t, struct slice wire_in, struct buf *plain_out,
-	struct buf *wire_out)
+enum tls_state tls_input(
+	struct tls *t, struct slice wire_in, struct buf *plain_out, struct buf *wire_out)
 {
 	t->in = wire_in;
 	t->wire_out = wire_out;

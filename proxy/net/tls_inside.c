@@ -69,9 +69,9 @@ static int rebuild(mbedtls_ssl_context *ssl)
 	if (!fresh)
 		return MBEDTLS_ERR_SSL_ALLOC_FAILED;
 	mbedtls_ssl_transform_init(fresh);
-	int failed = mbedtls_ssl_tls13_make_traffic_keys(hash, s->client_application_traffic_secret_N,
-		s->server_application_traffic_secret_N, PSA_HASH_LENGTH(hash), key_len_of(suite),
-		IV_LEN, &keys);
+	int failed = mbedtls_ssl_tls13_make_traffic_keys(hash,
+		s->client_application_traffic_secret_N, s->server_application_traffic_secret_N,
+		PSA_HASH_LENGTH(hash), key_len_of(suite), IV_LEN, &keys);
 	if (!failed)
 		failed = mbedtls_ssl_tls13_populate_transform(
 			fresh, ssl->conf->endpoint, suite, &keys, ssl);

@@ -54,8 +54,6 @@ bool scan_char(struct scan *s, char c)
 static bool char_ref_ok(const char *digits, bool hex)
 {
 	uint32_t c = 0;
-	if (!*digits)
-		return false;
 	for (; *digits; digits++) {
 		uint32_t d;
 		if (*digits >= '0' && *digits <= '9')
@@ -70,7 +68,7 @@ static bool char_ref_ok(const char *digits, bool hex)
 		if (c > 0x10ffff)
 			return false;
 	}
-	return is_xml_char(c);
+	return is_xml_char(c); /* no digits at all: NUL, which is none */
 }
 
 static bool ref_ok(const char *ref)

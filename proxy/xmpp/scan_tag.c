@@ -222,7 +222,7 @@ struct err scan_tag_done(struct scan *s, const char *base)
 		return bad;
 	struct slice prefix = name_at(base, s->name, s->colon == s->name_len ? 0 : s->colon);
 	struct bound b = look_up(s, base, prefix);
-	if (!b.found || slice_eq_str(prefix, "xmlns"))
+	if (!b.found)
 		return err_make(ERR_XML_NAMESPACE);
 	bad = resolve_attrs(s, base);
 	if (err_is(bad))

@@ -3,10 +3,7 @@
  * what RFC 3986 allows, less user names and IP literals in the authority. */
 #include "xmpp/scan_inside.h"
 
-enum {
-	URI_MAX = 1999, /* libxml2 takes no longer one */
-	PORT_DIGITS = 5,
-};
+enum { PORT_DIGITS = 5 };
 
 static bool is_alpha(char c)
 {
@@ -114,8 +111,6 @@ static size_t part_end(struct slice s)
 
 bool scan_is_uri(struct slice name)
 {
-	if (name.len > URI_MAX)
-		return false;
 	struct slice rest = name;
 	size_t end = part_end(name), colon = slice_find(slice_sub(name, 0, end), ':');
 	if (colon < end) {

@@ -312,9 +312,9 @@ static void on_sasl(struct stream_in *s, const struct element *el, struct action
 
 static void on_starttls(struct stream_in *s, struct actions *a)
 {
-	/* Not in the middle of a dialback either: TLS would make us forget the question (TLS-2). */
-	if (s->secured || s->egress || s->state != SIN_PLAIN || !s->local.offer_tls ||
-		pairs_pending_count(&s->pairs)) {
+	/* SIN_PLAIN: in clear, and not to a backend. Not in the middle of a dialback either: TLS
+	 * would make us forget the question (TLS-2). */
+	if (s->state != SIN_PLAIN || !s->local.offer_tls || pairs_pending_count(&s->pairs)) {
 		stream_in_fail_code(s, ERR_UNEXPECTED, a); /* TLS-5 */
 		return;
 	}

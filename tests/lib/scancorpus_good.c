@@ -65,6 +65,8 @@ const struct scan_case scan_corpus_good[] = {
 		"E m{S} a=1 db:a{D}=2 x:a{urn:x}=3 +=S +db=D\n"),
 	IN("", "An attribute may be called xmlns with a prefix", "<m db:xmlns='1'/>",
 		"E m{S} db:xmlns{D}=1 +=S +db=D\n"),
+	IN("", "A prefix bound again makes two attributes of what would be one",
+		"<m xmlns:a='urn:1' xmlns:b='urn:1'><x xmlns:a='urn:2' a:q='' b:q=''/></m>", "E m{S} +=S\n"),
 	IN("", "A declaration may follow its use", "<x:m x:a='1' xmlns:x='urn:x'/>",
 		"E x:m{urn:x} x:a{urn:x}=1\n"),
 	IN("", "A namespace name's references are resolved", "<m xmlns='urn:&#x61;&amp;b'/>",
@@ -82,6 +84,15 @@ const struct scan_case scan_corpus_good[] = {
 		"<m xmlns:a='vcard-temp' xmlns:b='http://a.example:80/p;x/?q=/?#f/?' xmlns:c='a/b:c'"
 		" xmlns:d='//x/%41' xmlns:e='a+b-c.1:x/y' xmlns:f='#f' xmlns:g='?q' xmlns:h='http:///'"
 		" xmlns:i='tag:a@b,2004:~!$&amp;&apos;()*'/>", "E m{S} +=S\n"),
+
+	IN("", "The namespaces of everyday stanzas are taken",
+		"<message from='a@a.example/x' to='b@b.example' type='chat' id='1'><body>x</body>"
+		"<html xmlns='http://jabber.org/protocol/xhtml-im'><body xmlns='http://www.w3.org/1999/xhtml'/></html>"
+		"<encrypted xmlns='eu.siacs.conversations.axolotl'/><x xmlns='vcard-temp:x:update'/>"
+		"<c xmlns='http://jabber.org/protocol/caps' node='https://gajim.org' ver='x='/>"
+		"<d xmlns='http://www.w3.org/2000/09/xmldsig#'/><q xmlns='google:queue'/>"
+		"<data xmlns='http://www.xmpp.org/extensions/xep-0084.html#ns-metadata'/></message>",
+		"E message{S} from=a@a.example/x to=b@b.example type=chat id=1 +=S\n"),
 
 	/* text */
 	IN("X06", "The five entities and character references are text",

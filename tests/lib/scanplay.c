@@ -4,6 +4,8 @@
 #include "xmlview.h"
 #include "xmpp/ns.h"
 
+#include <string.h>
+
 struct player {
 	struct scanplay *out;
 	scanplay_seen *seen;
@@ -146,8 +148,7 @@ static void on_event(struct player *p, enum scan_event event, const struct scan_
 static bool feed(struct player *p, struct scan *s, struct slice piece)
 {
 	char *own = mem_alloc(piece.len);
-	for (size_t i = 0; i < piece.len; i++)
-		own[i] = piece.ptr[i];
+	memcpy(own, piece.ptr, piece.len);
 	struct slice in = slice_of(own, piece.len);
 	enum scan_event event;
 	do {

@@ -39,13 +39,14 @@ class Closed(Exception):
         self.text = text
 
 
-def header(from_, to, stream_id=None, version="1.0", lang="en", extra=""):
+def header(from_, to, stream_id=None, version="1.0", lang="en", extra="", dialback=True):
     """A stream header; None leaves an attribute out."""
+    extra = (f" xmlns:db='{DIALBACK}'" if dialback else "") + extra
     given = (("from", from_), ("to", to), ("id", stream_id), ("version", version),
              ("xml:lang", lang))
     attrs = "".join(f" {name}={quoteattr(value)}" for name, value in given if value is not None)
-    return (f"<?xml version='1.0'?><stream:stream xmlns='jabber:server' xmlns:stream='{STREAMS}' "
-            f"xmlns:db='{DIALBACK}'{attrs}{extra}>")
+    return (f"<?xml version='1.0'?><stream:stream xmlns='jabber:server' xmlns:stream='{STREAMS}'"
+            f"{attrs}{extra}>")
 
 
 def attribute(text, name):
@@ -338,7 +339,8 @@ class ScriptedServer(Listener):
             tag = link.expect_header()
             self.headers.append(tag)
             link.stream_id = uuid.uuid4().hex
-            link.send(header(self.domain, attribute(tag, "from"), link.stream_id, self.version))
+            link.send(header(self.domain, attribute(tag, "from"), link.stream_id, self.version,
+                             dialback=self.dialback != "off"))
             certificate = secured and link.sock.getpeercert()
             if self.version:
                 link.send(f"<stream:features>{self._features(secured, certificate, authenticated)}"

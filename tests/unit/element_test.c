@@ -53,15 +53,6 @@ static void names_are_resolved_with_the_headers_bindings(void **state)
 	element_free(el);
 }
 
-/* Two parsers stand behind each other: what either does not take is refused. */
-static void a_namespace_that_libxml2_does_not_take_is_refused(void **state)
-{
-	(void)state;
-	assert_null(
-		parse_in("<stream:stream xmlns='jabber:server' " STREAM_NS " xmlns:q='urn:q&lt;'>",
-			"<q:a/>", ERR_XML));
-}
-
 /* ADR-1, spoofing: foo:from is no from. */
 static void an_attribute_in_a_namespace_is_not_the_plain_one(void **state)
 {
@@ -197,7 +188,6 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(names_are_resolved_with_the_headers_bindings),
-		cmocka_unit_test(a_namespace_that_libxml2_does_not_take_is_refused),
 		cmocka_unit_test(an_attribute_in_a_namespace_is_not_the_plain_one),
 		cmocka_unit_test(the_text_is_that_of_the_element_itself),
 		cmocka_unit_test(attribute_values_are_decoded_and_normalised),

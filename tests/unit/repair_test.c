@@ -67,6 +67,8 @@ static const struct row rows[] = {
 		"<m  to='b.example'/>"},
 	{"Attributes of that name in a namespace are left alone", USUAL, "<m db:to='x' to='y'/>",
 		NULL, "z", NULL, "<m db:to='x'  to='z'/>"},
+	{"So are those called from", USUAL, "<m db:from='x' from='y'/>", "z", NULL, NULL,
+		"<m db:from='x'  from='z'/>"},
 	{"Addresses of children are left alone", USUAL, "<m to='x'><n to='x'/></m>", NULL, "z",
 		NULL, "<m  to='z'><n to='x'/></m>"},
 	{"A '>' in a value ends no tag", USUAL, "<m b='>/>' to='x'>t</m>", NULL, "z", NULL,

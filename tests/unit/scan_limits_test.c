@@ -296,6 +296,13 @@ static void new_limits_hold_from_the_next_byte_on(void **state)
 	assert_int_equal(scan_error(s).code, ERR_STANZA_SIZE);
 	assert_int_equal(give(s, "<m/>"), SCAN_ERROR);
 	scan_reset(s);
+	scan_set_limits(s, &wide);
+	assert_int_equal(give(s, USUAL), SCAN_HEADER);
+	assert_int_equal(give(s, "<m>4567890<a"), SCAN_MORE);
+	scan_set_limits(s, &tight); /* below where a start tag began */
+	assert_int_equal(give(s, "a"), SCAN_ERROR);
+	assert_int_equal(scan_error(s).code, ERR_STANZA_SIZE);
+	scan_reset(s);
 	assert_int_equal(give(s, USUAL), SCAN_HEADER);
 	assert_int_equal(give(s, "<m>45678"), SCAN_MORE);
 	scan_set_limits(s, &wide);

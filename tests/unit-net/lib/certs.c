@@ -9,6 +9,7 @@
 #include <openssl/x509v3.h>
 
 #include <assert.h>
+#include <time.h>
 
 static EVP_PKEY *make_key(enum made_key kind)
 {
@@ -85,6 +86,10 @@ struct made make_certificate(struct made_as as)
 	X509_set_pubkey(m.cert, m.key);
 	BIO_snprintf(san, sizeof san, "DNS:%s", as.name);
 	add_extension(m.cert, NID_subject_alt_name, san);
+	if (as.ca) {
+		add_extension(m.cert, NID_basic_constraints, "critical,CA:TRUE");
+		add_extension(m.cert, NID_key_usage, "critical,keyCertSign");
+	}
 	if (as.name_constraints)
 		add_extension(m.cert, NID_name_constraints, as.name_constraints);
 	if (as.unknown_critical)
@@ -96,6 +101,11 @@ struct made make_certificate(struct made_as as)
 	(void)ok;
 	write_pems(&m, as.issuer);
 	return m;
+}
+
+int64_t made_now(void)
+{
+	return (int64_t)time(NULL);
 }
 
 void made_free(struct made *m)

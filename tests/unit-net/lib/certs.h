@@ -8,6 +8,8 @@
 #include <openssl/evp.h>
 #include <openssl/x509.h>
 
+#include <stdint.h>
+
 enum made_key { MADE_P256, MADE_P521, MADE_RSA, MADE_RSA_1024, MADE_ED25519 };
 
 struct made {
@@ -22,10 +24,12 @@ struct made_as {
 	const struct made *issuer;    /* NULL: self-signed */
 	const char *name_constraints; /* value of the extension, or NULL */
 	const char *unknown_critical; /* the same: an extension nobody knows, marked critical */
-	int days;                     /* of validity; negative: over already */
+	bool ca;
+	int days; /* of validity; negative: over already */
 };
 
 struct made make_certificate(struct made_as as);
+int64_t made_now(void); /* certificates are made for the real time */
 void made_free(struct made *m);
 /* A credential of one or two of them. */
 struct credential *made_credential(const struct made *a, const struct made *b);

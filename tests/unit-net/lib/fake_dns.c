@@ -65,7 +65,8 @@ static void add_srv(struct resolve_answer *a, const char *text)
 	int n = sscanf(text, "%u %7s %253[^, ]", &priority, port, target);
 	assert(n == 3);
 	(void)n;
-	unsigned number = *port == '@' ? fake_ports[port[1] - '0'] : (unsigned)atol(port);
+	unsigned number =
+		*port == '@' ? fake_ports[port[1] - '0'] : (unsigned)strtoul(port, NULL, 10);
 	*srv = (struct resolve_srv){.priority = (uint16_t)priority, .port = (uint16_t)number};
 	srv->no_service = strcmp(target, ".") == 0;
 	if (!srv->no_service)

@@ -1,6 +1,7 @@
 #include "fake_worker.h"
 
 #include "base/mem.h"
+#include "core/breaker.h"
 #include "xmpp/stanza.h"
 
 #include <assert.h>
@@ -153,9 +154,11 @@ uint64_t worker_now_ms(const struct worker *w)
 	return uv_now(w->loop);
 }
 
+int64_t fake_wall_s = 1800000000;
+
 int64_t worker_wall_s(void)
 {
-	return 1800000000;
+	return fake_wall_s;
 }
 
 bool worker_has_address(const struct worker *w, const struct sockaddr_storage *addr)
@@ -215,23 +218,28 @@ void session_unlink(struct session_node *node)
 		node->next->prev = node->prev;
 }
 
-bool breaker_allows(struct worker *w, const struct domain *peer, struct err *why)
+bool breaker_allows(struct worker *w, const struct domain *tenant, const struct domain *peer,
+	struct err *why)
 {
 	(void)w;
+	(void)tenant;
 	(void)peer;
 	(void)why;
 	return true;
 }
 
-void breaker_failed(struct worker *w, const struct domain *peer, struct err why)
+void breaker_failed(struct worker *w, const struct domain *tenant, const struct domain *peer,
+	struct err why)
 {
 	(void)w;
+	(void)tenant;
 	(void)peer;
 	(void)why;
 }
 
-void breaker_worked(struct worker *w, const struct domain *peer)
+void breaker_worked(struct worker *w, const struct domain *tenant, const struct domain *peer)
 {
 	(void)w;
+	(void)tenant;
 	(void)peer;
 }

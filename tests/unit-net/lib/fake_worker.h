@@ -22,6 +22,8 @@ bool fake_worker_run(struct fake_worker *f, bool (*until)(void *arg), void *arg,
 /* Gives an answer to whoever holds its ticket, as the worker does. */
 void fake_worker_answer(struct fake_worker *f, const struct resolve_answer *answer);
 
+extern int64_t fake_wall_s; /* what worker_wall_s() says */
+
 /* A connected pair of loopback TCP sockets, non-blocking; near with a small send buffer when
  * sndbuf > 0. */
 void fake_tcp_pair(int *near, int *far, int sndbuf);
