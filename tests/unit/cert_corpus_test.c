@@ -1,7 +1,7 @@
 /* Every certificate of the corpus (tests/lab/certs/make_corpus.py) against its expected verdict.
  * One judge serves both directions: cert_judge() has no argument that could tell a server's
  * certificate from a client's, and tests/unit-net/cert_roles_test.c shows the same corpus in real
- * handshakes of either role (ID-7). */
+ * handshakes of either role (ID-7). ID-2, ID-8: names and kinds of certificates are its rows. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
