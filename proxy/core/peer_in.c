@@ -679,9 +679,10 @@ static void on_tls_up(void *owner)
 	stream_in_tls_up(&p->stream);
 }
 
+/* What the scanner says; of the stream's own faults it knows the first, a root without content. */
 static bool is_xml_fault(enum err_code code)
 {
-	return code >= ERR_XML && code <= ERR_NOT_XMPP;
+	return code >= ERR_XML && code <= ERR_STREAM_ROOT;
 }
 
 static void on_broken(void *owner, struct err why)

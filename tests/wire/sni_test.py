@@ -38,12 +38,14 @@ MATRIX = (
 # Who is there: the reason in the log, what they say.
 STRANGERS = {
     "HTTP": ("FG-X10", b"GET / HTTP/1.1\r\nHost: shire.example\r\n\r\n"),
-    "HTTP, a form that holds a stream": ("FG-X10", b"POST / HTTP/1.1\r\nHost: x\r\n\r\n<stream:stream>"),
+    "HTTP, a form that holds a stream": ("FG-X10", b"POST / HTTP/1.1\r\n\r\n<stream:stream>"),
     "SSH": ("FG-X10", b"SSH-2.0-OpenSSH_9.2\r\n"),
     "SMTP": ("FG-X10", b"EHLO mail.example\r\n"),
     "DNS": ("FG-X03", b"\0\x1d\x12\x34\x01\0\0\1\0\0\0\0\0\0\7example\0\0\1\0\1"),
-    "PROXY protocol (M18)": ("FG-X10", b"PROXY TCP4 10.0.0.1 10.0.0.2 1 2\r\n<?xml version='1.0'?>"),
+    "PROXY protocol (M18)": ("FG-X10", b"PROXY TCP4 10.0.0.1 10.0.0.2 1 2\r\n<?xml "),
     "another XML": ("FG-S01", b"<?xml version='1.0'?><html xmlns='http://www.w3.org/1999/xhtml'>"),
+    "an empty root": ("FG-S01", b"<?xml version='1.0'?><x/>"),
+    "an empty stream": ("FG-S01", f"<stream:stream xmlns:stream='{STREAMS}'/>".encode()),
     "SSLv2": ("FG-X10", b"\x80\x2e\x01\0\2\0\x15\0\0\0\x10"),
     "zeroes": ("FG-X03", bytes(64)),
 }
