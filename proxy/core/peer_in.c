@@ -28,6 +28,9 @@ struct peer_in {
 	struct assessment assessed; /* of the header's `from` */
 	int64_t proof_ends;	    /* the earliest notAfter that a pair rests on; 0: none does */
 	unsigned judged;	    /* the worker's generation when the pairs were last judged */
+	struct delegation_wait *look; /* NULL unless a header waits for the answer: */
+	struct stream_header *waiting;
+	struct err waiting_wrong;
 	bool direct_tls, up, closing, dead;
 	char session[SESSION_ID_LEN + 1];
 	uint64_t began_ms;
@@ -41,6 +44,7 @@ struct pair_in {
 	struct pair *pair;
 	struct route *route;
 	struct outgoing *question;
+	struct delegation_wait *look;
 };
 
 static void run_actions(struct peer_in *p, struct actions *a);
@@ -99,6 +103,8 @@ static void pair_in_end(struct pair_in *pi)
 {
 	if (pi->question)
 		outgoing_drop(pi->question);
+	if (pi->look)
+		delegation_cancel(pi->look);
 	if (pi->route)
 		route_close(pi->route);
 	mem_free(pi);
@@ -123,6 +129,9 @@ static void end_stream(struct peer_in *p, struct err why, const struct actions *
 	if (!p->up && why.code != ERR_PEER_CLOSED && why.code != ERR_LOST)
 		shared_count(p->worker->shared, SHARED_REFUSED, 1);
 	end_pairs(p);
+	if (p->look)
+		delegation_cancel(p->look);
+	p->look = NULL;
 	timer_stop(p->worker->timers, &p->deadline);
 	link_finish(&p->link, GOODBYE_MS);
 	if (p->link.phase == LINK_OPEN)
@@ -146,6 +155,7 @@ static void free_peer(void *object)
 	if (p->up)
 		shared_count(p->worker->shared, SHARED_STREAMS_IN, -1);
 	stream_in_fini(&p->stream);
+	mem_free(p->waiting);
 	tenant_release(p->tenant);
 	tenant_release(p->sni_tenant);
 	worker_connection_gone(p->worker, &p->link.remote_addr);
@@ -290,13 +300,21 @@ static struct err judge_again(struct peer_in *p)
 /* ---- pairs ---- */
 
 /* A domain that a tenant here truly has may not come from outside (M-4, ADR-8). A tenant that only
- * says so must not keep the real owner out: its public DNS decides. */
+ * says so must not keep the real owner out: its public DNS decides, and where that is not known yet
+ * it is waited for. */
 static bool is_ours(struct peer_in *p, const struct domain *d)
 {
 	struct tenant *t = registry_find(p->worker->registry, d);
 	if (!t)
 		return false;
 	return t == p->tenant || delegation_known(p->worker, d) != DELEGATION_ELSEWHERE;
+}
+
+static bool must_look(struct peer_in *p, const struct domain *from, const struct domain *to)
+{
+	struct tenant *t = domain_is_set(from) ? registry_find(p->worker->registry, from) : NULL;
+	return t && domain_is_set(to) && t != registry_find(p->worker->registry, to) &&
+	       delegation_known(p->worker, from) == DELEGATION_UNKNOWN;
 }
 
 static struct verdict judge_pair(struct peer_in *p, const struct pair *pair)
@@ -441,6 +459,30 @@ static struct route *route_of(struct peer_in *p, struct pair *pair)
 
 /* ---- the stream's actions ---- */
 
+static void on_pair_looked(void *arg, enum delegation_state points)
+{
+	struct pair_in *pi = arg;
+	struct peer_in *p = pi->peer;
+	struct actions a;
+	(void)points; /* judge_pair finds it known now */
+	pi->look = NULL;
+	actions_init(&a);
+	stream_in_verdict(&p->stream, pi->pair, judge_pair(p, pi->pair), &a);
+	run_actions(p, &a);
+	actions_fini(&a);
+}
+
+static void assess_pair(struct peer_in *p, struct pair *pair, struct actions *a)
+{
+	if (!must_look(p, &pair->from, &pair->to)) {
+		stream_in_verdict(&p->stream, pair, judge_pair(p, pair), a);
+		return;
+	}
+	struct pair_in *pi = pair_in_of(p, pair);
+	if (!pi->look)
+		pi->look = delegation_ask(p->worker, &pair->from, on_pair_looked, pi);
+}
+
 static void pair_valid(struct peer_in *p, const struct pair *pair)
 {
 	if (!p->up) {
@@ -504,7 +546,7 @@ static void on_action(struct peer_in *p, struct actions *a, const struct act *ac
 	if (act->kind == ACT_ASSESS_PEER)
 		assess_peer(p, &next);
 	else if (act->kind == ACT_ASSESS)
-		stream_in_verdict(&p->stream, act->pair, judge_pair(p, act->pair), &next);
+		assess_pair(p, act->pair, &next);
 	else if (act->kind == ACT_CHECK_KEY)
 		check_key(p, &a->query, &next);
 	run_actions(p, &next);
@@ -540,19 +582,43 @@ static struct stream_local look_up(struct peer_in *p, const struct stream_header
 	return local;
 }
 
-static void on_header(void *owner, const struct scan_element *e)
+static void take_header(struct peer_in *p, const struct stream_header *h, struct err wrong)
 {
-	struct peer_in *p = owner;
-	struct stream_header h;
 	struct actions a;
 	char id[33];
 	worker_new_id(id);
 	actions_init(&a);
-	struct err wrong = stream_header_read(e, &h);
-	struct stream_local local = look_up(p, &h);
-	stream_in_header(&p->stream, &h, wrong, &local, id, &a);
+	struct stream_local local = look_up(p, h);
+	stream_in_header(&p->stream, h, wrong, &local, id, &a);
 	run_actions(p, &a);
 	actions_fini(&a);
+}
+
+static void on_header_looked(void *arg, enum delegation_state points)
+{
+	struct peer_in *p = arg;
+	struct stream_header *h = p->waiting;
+	(void)points; /* look_up finds it known now */
+	p->look = NULL;
+	p->waiting = NULL;
+	take_header(p, h, p->waiting_wrong);
+	mem_free(h);
+	link_resume(&p->link);
+}
+
+static void on_header(void *owner, const struct scan_element *e)
+{
+	struct peer_in *p = owner;
+	struct stream_header h;
+	struct err wrong = stream_header_read(e, &h);
+	if (!must_look(p, &h.from, &h.to)) {
+		take_header(p, &h, wrong);
+		return;
+	}
+	link_pause(&p->link);
+	p->waiting = mem_dup(&h, sizeof h);
+	p->waiting_wrong = wrong;
+	p->look = delegation_ask(p->worker, &h.from, on_header_looked, p);
 }
 
 static void on_stanza(struct peer_in *p, const struct scan_element *e)
@@ -613,9 +679,10 @@ static void on_tls_up(void *owner)
 	stream_in_tls_up(&p->stream);
 }
 
+/* What the scanner says; of the stream's own faults it knows the first, a root without content. */
 static bool is_xml_fault(enum err_code code)
 {
-	return code >= ERR_XML && code <= ERR_NOT_XMPP;
+	return code >= ERR_XML && code <= ERR_STREAM_ROOT;
 }
 
 static void on_broken(void *owner, struct err why)
