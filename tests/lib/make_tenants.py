@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+PURPOSES = [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
 GATE = """[gate]
 listen = 127.0.0.1:5269
 user = nobody
@@ -88,7 +89,7 @@ class Authority:
             .not_valid_before(self.start)
             .not_valid_after(self.end)
             .add_extension(x509.SubjectAlternativeName([x509.DNSName(n) for n in names]), False)
-            .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), False)
+            .add_extension(x509.ExtendedKeyUsage(PURPOSES), False)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), True)
             .sign(self.key, hashes.SHA256())
             .public_bytes(serialization.Encoding.PEM)
