@@ -73,9 +73,10 @@ class Player:
 
 
 class Crowd:
-    """`tenants` files are made; the first `pairs` of the tenants have one peer each."""
+    """`tenants` files are made; the first `pairs` of the tenants have one peer each. `own`: how
+    many get a certificate that names them, all by default."""
 
-    def __init__(self, label, binary, tenants, pairs, workers=2):
+    def __init__(self, label, binary, tenants, pairs, workers=2, own=None):
         self.stage = Stage(label, binary, workers)
         self.gate, self.net = self.stage.gate, self.stage.net
         self.stage.canary.stop()
@@ -83,7 +84,7 @@ class Crowd:
         self.pairs = [(f"p{number}.example", tenant_name(number)) for number in range(pairs)]
         self.players = []
         try:
-            self._make_files()
+            self._make_files(tenants if own is None else own)
             self._make_players()
         except BaseException:
             self.close()
@@ -91,10 +92,11 @@ class Crowd:
         self.gate.set("gate", max_per_address=100000)
         self.gate.set("log", level="info")
 
-    def _make_files(self):
+    def _make_files(self, own):
         directory = self.gate.dir
         subprocess.run([HERE / "make_tenants.py", directory, str(self.tenants), "--suffix", SUFFIX,
-                        "--backend", f"{BACKEND}:5269", "--keys", str(KEYS)], check=True)
+                        "--backend", f"{BACKEND}:5269", "--keys", str(KEYS),
+                        "--own", str(own)], check=True)
         self.authority = make_tenants.Authority(90, directory / "ca.pem", directory / "ca.key")
         self.keys = [ec.generate_private_key(ec.SECP256R1()) for _ in range(KEYS)]
 
