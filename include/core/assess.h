@@ -16,8 +16,9 @@ struct assessor;
 
 struct assessor *assessor_new(uint64_t seed);
 void assessor_free(struct assessor *a);
-/* The configuration was reloaded: forget what belongs to files that may have changed. */
-void assessor_forget(struct assessor *a);
+/* The configuration was reloaded: forgets what belongs to files that may have changed, and the
+ * tenants that are gone. */
+void assessor_forget(struct assessor *a, const struct registry *registry);
 
 /* The tenant's credential, or NULL with *e set. Borrowed; hold it to keep it. */
 struct credential *assess_credential(struct assessor *a, struct channel *channel,

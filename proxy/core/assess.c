@@ -4,25 +4,55 @@
 #include "base/mem.h"
 #include "core/worker_inside.h"
 
+#include <errno.h>
 #include <string.h>
 
-enum { READ_DEADLINE_MS = 500, PEM_MAX = 256 * 1024, CA_MAX = 16 * 1024 * 1024 };
+enum {
+	READ_DEADLINE_MS = 500,
+	PEM_MAX = 256 * 1024,
+	CA_MAX = 16 * 1024 * 1024,
+	AGAIN_S = 5, /* a file that could not be had may be there by then */
+};
 
-/* One tenant's parsed files, or why they cannot be used: a broken file is not read again for every
- * handshake. */
+/* Whether a file was read. One that is wrong is not read again before it changes; one that could
+ * not be had (a deadline passed, it is just being replaced) is, but not for every handshake. */
+struct attempt {
+	bool made;
+	int64_t again_s; /* 0: never */
+};
+
+/* One tenant's parsed files, or why they cannot be used. */
 struct kept {
 	uint64_t version; /* of the tenant they were read for */
 	struct credential *credential;
 	struct err credential_error;
 	struct cert_set *own_cas;
-	bool has_credential, has_cas;
+	struct attempt at_credential, at_cas;
 };
 
 struct assessor {
 	struct map *kept; /* tenant domain -> struct kept */
 	struct cert_set *gate_cas;
-	bool gate_read;
+	struct attempt at_gate;
 };
+
+static bool is_due(const struct attempt *a)
+{
+	return !a->made || (a->again_s && worker_wall_s() >= a->again_s);
+}
+
+static void note_attempt(struct attempt *a, struct err e)
+{
+	a->made = true;
+	a->again_s = e.code == ERR_FILE ? worker_wall_s() + AGAIN_S : 0;
+}
+
+static const char *todo(struct err e)
+{
+	return e.code == ERR_FILE && e.native == ESTALE
+		       ? "the file was replaced since it was checked; reload to serve it"
+		       : NULL;
+}
 
 struct assessor *assessor_new(uint64_t seed)
 {
@@ -52,12 +82,22 @@ void assessor_free(struct assessor *a)
 	mem_free(a);
 }
 
-void assessor_forget(struct assessor *a)
+void assessor_forget(struct assessor *a, const struct registry *registry)
 {
-	/* Tenants' entries are kept by version; the gate's bundle is read again when asked for. */
+	/* Tenants' entries are kept by version, and no longer than the tenant (its keys!); the
+	 * gate's bundle is read again when asked for. From the end: the last one fills a gap. */
+	for (size_t i = map_count(a->kept); i-- > 0;) {
+		struct domain d;
+		if (!err_is(domain_parse(map_key_at(a->kept, i), &d)) &&
+			registry_find(registry, &d))
+			continue;
+		struct kept *k = map_remove(a->kept, map_key_at(a->kept, i));
+		kept_reset(k);
+		mem_free(k);
+	}
 	cert_set_release(a->gate_cas);
 	a->gate_cas = NULL;
-	a->gate_read = false;
+	a->at_gate = (struct attempt){0};
 }
 
 static struct kept *kept_for(struct assessor *a, const struct tenant *t)
@@ -103,26 +143,25 @@ static struct err read_credential(struct kept *k, struct channel *channel, const
 		k->credential = NULL;
 		char name[DOMAIN_UNICODE_MAX + 1];
 		log_reason(e, "credential", log_s("tenant", domain_unicode(&t->domain, name)),
-			log_c("file", t->certificate), log_end());
+			log_c("file", t->certificate), log_c("todo", todo(e)), log_end());
 	}
 	return e;
 }
 
-struct credential *assess_credential(struct assessor *a, struct channel *channel,
-	const struct tenant *t, struct err *e)
+struct credential *assess_credential(
+	struct assessor *a, struct channel *channel, const struct tenant *t, struct err *e)
 {
 	struct kept *k = kept_for(a, t);
-	if (!k->has_credential) {
+	if (is_due(&k->at_credential)) {
 		k->credential_error = read_credential(k, channel, t);
-		/* A deadline that passed is worth another try; a file that is wrong is not. */
-		k->has_credential = k->credential_error.code != ERR_FILE;
+		note_attempt(&k->at_credential, k->credential_error);
 	}
 	*e = k->credential_error;
 	return k->credential;
 }
 
 static struct cert_set *read_cas(struct channel *channel, const struct tenant *t,
-	enum channel_file which)
+	enum channel_file which, struct attempt *attempt)
 {
 	struct buf pem;
 	struct cert_set *set = NULL;
@@ -133,28 +172,26 @@ static struct cert_set *read_cas(struct channel *channel, const struct tenant *t
 	buf_fini(&pem);
 	if (err_is(e))
 		log_reason(e, "authorities", log_c("of", t ? "tenant" : "gate"),
-			log_s("tenant", t ? domain_slice(&t->domain) : SLICE_NONE), log_end());
+			log_s("tenant", t ? domain_slice(&t->domain) : SLICE_NONE),
+			log_c("todo", todo(e)), log_end());
+	note_attempt(attempt, e);
 	return set;
 }
 
-static struct cert_set *gate_cas(struct assessor *a, struct channel *channel,
-	const struct gate *gate)
+static struct cert_set *gate_cas(
+	struct assessor *a, struct channel *channel, const struct gate *gate)
 {
-	if (!a->gate_read && gate->ca_file && *gate->ca_file) {
-		a->gate_cas = read_cas(channel, NULL, CHANNEL_GATE_CA);
-		a->gate_read = true;
-	}
+	if (is_due(&a->at_gate) && gate->ca_file && *gate->ca_file)
+		a->gate_cas = read_cas(channel, NULL, CHANNEL_GATE_CA, &a->at_gate);
 	return a->gate_cas;
 }
 
-static struct cert_set *tenant_cas(struct assessor *a, struct channel *channel,
-	const struct tenant *t)
+static struct cert_set *tenant_cas(
+	struct assessor *a, struct channel *channel, const struct tenant *t)
 {
 	struct kept *k = kept_for(a, t);
-	if (!k->has_cas && t->ca_file) {
-		k->own_cas = read_cas(channel, t, CHANNEL_TENANT_CA);
-		k->has_cas = true;
-	}
+	if (is_due(&k->at_cas) && t->ca_file)
+		k->own_cas = read_cas(channel, t, CHANNEL_TENANT_CA, &k->at_cas);
 	return k->own_cas;
 }
 

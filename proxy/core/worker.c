@@ -437,7 +437,7 @@ static void on_reload(void *arg, struct gate *gate, struct registry *registry)
 	w->registry = registry;
 	w->generation++;
 	log_set_level(gate->log_level);
-	assessor_forget(w->assessor);
+	assessor_forget(w->assessor, registry);
 	peers_in_reload(w);
 	egresses_reload(w);
 	registry_free(old); /* sessions hold their tenants */
