@@ -272,21 +272,28 @@ static void log_inside(struct pair_out *po, enum level sender)
 		log_c("trust", level_name(sender)), log_end());
 }
 
+/* Both policies, on what each of the two shows the other. */
+static struct err judge_inside(struct pair_out *po, enum delegation_state points, enum level *sender)
+{
+	struct egress *g = po->egress;
+	*sender = level_inside(g->worker, g->tenant, &po->pair->from, po->neighbour, points);
+	enum level target = level_inside(g->worker, po->neighbour, &po->pair->to, g->tenant,
+		DELEGATION_HERE);
+	if (*sender == LEVEL_NONE)
+		return err_make(ERR_TENANT_UNPROVEN);
+	if (*sender < po->neighbour->floor_in || target < g->tenant->floor_out)
+		return err_make(ERR_POLICY);
+	return err_ok();
+}
+
 static void on_sender_looked(void *arg, enum delegation_state points)
 {
 	struct pair_out *po = arg;
-	struct egress *g = po->egress;
+	enum level sender;
 	po->look = NULL;
-	enum level sender =
-		level_inside(g->worker, g->tenant, &po->pair->from, po->neighbour, points);
-	enum level target = level_inside(g->worker, po->neighbour, &po->pair->to, g->tenant,
-		DELEGATION_HERE);
-	if (sender == LEVEL_NONE || sender < po->neighbour->floor_in) {
-		refuse(po, err_make(sender == LEVEL_NONE ? ERR_TENANT_UNPROVEN : ERR_POLICY));
-		return;
-	}
-	if (target < g->tenant->floor_out) {
-		refuse(po, err_make(ERR_POLICY));
+	struct err why = judge_inside(po, points, &sender);
+	if (err_is(why)) {
+		refuse(po, why);
 		return;
 	}
 	po->neighbour_here = true;
@@ -634,33 +641,60 @@ void egress_accept(struct worker *w, int fd)
 
 /* ---- reload and stop ---- */
 
-static void rejudge(struct egress *g)
+/* The neighbour that a pair goes to may be gone, changed, or under other rules. */
+static struct err rejudge_neighbour(struct pair_out *po, bool changed)
 {
-	if (g->dead || !g->tenant)
-		return;
+	struct worker *w = po->egress->worker;
+	enum level sender;
+	struct tenant *t = registry_find(w->registry, &po->pair->to);
+	if (!t)
+		return err_make(ERR_HOST_GONE);
+	changed = changed || t->version != po->neighbour->version;
+	tenant_hold(t);
+	tenant_release(po->neighbour);
+	po->neighbour = t;
+	if (!po->neighbour_here)
+		return err_ok(); /* it is being looked at, and will be judged then */
+	route_set_tenants(po->route, t, po->egress->tenant);
+	return changed ? judge_inside(po, delegation_known(w, &po->pair->from), &sender) : err_ok();
+}
+
+static struct err rejudge_pair(struct pair_out *po, bool changed)
+{
+	if (po->neighbour_here || (po->neighbour && po->state == PAIR_OUT_LOOKING))
+		return rejudge_neighbour(po, changed);
+	if (po->route)
+		route_set_tenants(po->route, po->egress->tenant, po->egress->tenant);
+	return err_ok();
+}
+
+static struct err rejudge(struct egress *g)
+{
+	struct err why = err_ok();
 	struct tenant *t = registry_find(g->worker->registry, &g->tenant->domain);
 	if (!t || !tenant_has_domain(t, &g->stream.ours) ||
-		!tenant_egress_allows(t, &g->link.remote_addr)) {
-		fail_stream(g, err_make(ERR_HOST_GONE));
-		return;
-	}
-	if (t == g->tenant)
-		return;
+		!tenant_egress_allows(t, &g->link.remote_addr))
+		return err_make(ERR_HOST_GONE);
+	bool changed = t->version != g->tenant->version;
 	tenant_hold(t);
 	tenant_release(g->tenant);
 	g->tenant = t;
-	for (size_t i = 0; i < g->stream.pairs.count; i++) {
+	for (size_t i = 0; i < g->stream.pairs.count && !err_is(why); i++) {
 		struct pair_out *po = g->stream.pairs.items[i]->user;
-		if (po && po->route && !po->neighbour_here)
-			route_set_tenants(po->route, t, t);
+		if (po)
+			why = rejudge_pair(po, changed);
 	}
+	return why;
 }
 
 void egresses_reload(struct worker *w)
 {
 	for (struct session_node *n = w->egresses, *next; n; n = next) {
+		struct egress *g = (struct egress *)n;
 		next = n->next;
-		rejudge((struct egress *)n);
+		struct err why = g->dead || !g->tenant ? err_ok() : rejudge(g);
+		if (err_is(why))
+			fail_stream(g, why);
 	}
 }
 
