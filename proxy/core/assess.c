@@ -11,14 +11,14 @@ enum {
 	READ_DEADLINE_MS = 500,
 	PEM_MAX = 256 * 1024,
 	CA_MAX = 16 * 1024 * 1024,
-	AGAIN_S = 5, /* a file that could not be had may be there by then */
+	AGAIN_S = 2, /* a file that could not be had may be there by then */
 };
 
 /* Whether a file was read. One that is wrong is not read again before it changes; one that could
  * not be had (a deadline passed, it is just being replaced) is, but not for every handshake. */
 struct attempt {
-	bool made;
-	int64_t again_s; /* 0: never */
+	bool made, again;
+	int64_t at_s;
 };
 
 /* One tenant's parsed files, or why they cannot be used. */
@@ -38,13 +38,16 @@ struct assessor {
 
 static bool is_due(const struct attempt *a)
 {
-	return !a->made || (a->again_s && worker_wall_s() >= a->again_s);
+	/* F04: a clock that leaps back must not make us wait for it. */
+	int64_t since = worker_wall_s() - a->at_s;
+	return !a->made || (a->again && (since >= AGAIN_S || since < 0));
 }
 
 static void note_attempt(struct attempt *a, struct err e)
 {
 	a->made = true;
-	a->again_s = e.code == ERR_FILE ? worker_wall_s() + AGAIN_S : 0;
+	a->again = e.code == ERR_FILE;
+	a->at_s = worker_wall_s();
 }
 
 static const char *todo(struct err e)
