@@ -75,6 +75,8 @@ def cmocka_binary(step, report, binary):
     for test, word in outcome.items():
         if word == "OK":
             report.ok(test)
+        elif word == "SKIPPED":
+            report.skip(f"{name}::{test}", "it says that it has no meaning in this build")
         else:
             report.bad(f"{name}::{test}", log)
     if status != 0 and "FAILED" not in outcome.values():
