@@ -82,6 +82,7 @@ int supervisor_child(int argc, char **argv)
 		return 2;
 	}
 	harden();
+	mem_one_heap();
 	if (strcmp(argv[1], "worker") == 0)
 		return be_worker(&boot, &fds);
 	return be_steer(&boot, &fds);

@@ -1,4 +1,4 @@
-"""A gate with very many tenants, and two processes (load.py) that are their backend and their peers.
+"""A gate with very many tenants, and two processes (load.py): their backend and their peers.
 
     with Crowd("scale", BINARY, tenants=1000, pairs=500) as crowd:
         crowd.start()

@@ -17,7 +17,7 @@ from crowd import Crowd, tenant_name
 from lab import gate as lab_gate
 from lab import inotify
 from script import attribute, message
-from stage import BACKEND, PEER, Stage
+from stage import BACKEND, Stage
 
 TENANTS, PAIRS = 10000, 200
 PER_SECOND = 3
@@ -25,6 +25,7 @@ START_S = 2.0
 STARTS = 5         # the best counts: the machine has other things to do
 P99_MS = 250       # of messages that travel during a reload, on a busy machine
 BROKEN = 5000
+GROWTH = 1.25      # of memory between the first reload and the third
 
 
 class TenThousand(unittest.TestCase):
@@ -104,6 +105,7 @@ class TenThousand(unittest.TestCase):
         self.assertEqual([(one["file"], one["key"]) for one in faults],
                          [(str(broken), "inbound")])
         self.check_untouched()
+        self.numbers["pss_kib_after_first_reload"] = self.crowd.pss_kib()
 
     def test_4_all_files_changed_at_once_and_no_stream_notices(self):
         broken = self.file_of(BROKEN)
@@ -141,10 +143,15 @@ class TenThousand(unittest.TestCase):
             self.assertEqual((report["wrong"], report["failed"]), ([], []))
         world, backend = reports
         for sender, receiver in ((world, backend), (backend, world)):
-            self.assertEqual({n: count for n, count in sender["sent"].items() if int(n) not in gone},
-                             {n: count for n, count in receiver["received"].items()
-                              if int(n) not in gone})
+            sent, received = ({pair: count for pair, count in counts.items()
+                               if int(pair) not in gone}
+                              for counts in (sender["sent"], receiver["received"]))
+            self.assertEqual(sent, received)
         self.assertTrue(self.gate.events(since=mark, reason="FG-S07"))
+        self.numbers["pss_kib_after_last_reload"] = self.crowd.pss_kib()
+        first, last = (sum(self.numbers[f"pss_kib_after_{which}_reload"].values())
+                       for which in ("first", "last"))
+        self.assertLess(last, GROWTH * first, "what each reload leaves behind adds up")
 
     def test_6_the_gate_stops_in_time(self):
         began = time.monotonic()
@@ -257,6 +264,16 @@ class Reload(unittest.TestCase):
         shutil.copyfile(old.chain, chain)
         self.reload()
         self.assertEqual(self.serial_shown("shire.example"), self.serial_of(old))
+
+    def test_a_stream_between_its_handshake_and_its_header_does_not_notice(self):
+        """SNI-4: the server name and `to` still are the same tenant, of another version."""
+        self.begin("shire.example")
+        identity = self.stage.identity("rohan.example")
+        with self.stage.direct("shire.example", identity) as peer:
+            self.stage.tenant("shire.example", policy={"inbound": "secure"})
+            self.reload(changed=1)
+            peer.header("rohan.example", "shire.example")
+            self.assertIn("EXTERNAL", peer.features())
 
     # Policies
 
