@@ -33,6 +33,16 @@ bool tenant_has_domain(const struct tenant *t, const struct domain *d)
 	return false;
 }
 
+bool tenant_has_backend(const struct tenant *t, const struct sockaddr_storage *addr)
+{
+	for (size_t i = 0; i < t->backends.count; i++) {
+		const struct sockaddr_storage *own = &t->backends.items[i].sa;
+		if (address_same_host(own, addr) && address_port(own) == address_port(addr))
+			return true;
+	}
+	return false;
+}
+
 bool tenant_egress_allows(const struct tenant *t, const struct sockaddr_storage *addr)
 {
 	if (t->egress_from.count)

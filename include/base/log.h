@@ -46,7 +46,7 @@ struct log_field log_end(void);
 /* fields end with log_end(). */
 void log_event(enum log_level level, const char *event, ...);
 /* The same for a refusal: adds reason, id, blame and the sentence of e's row, and picks the
- * level by blame (peer: info and rate-limited; us, operator: error; tenant: warn). */
+ * level by blame (peer: info; us, operator: error; tenant: warn). All but ours rate-limited. */
 void log_reason(struct err e, const char *event, ...);
 
 #endif

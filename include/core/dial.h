@@ -30,6 +30,12 @@ enum { DIAL_CANDIDATES_MAX = 64, DIAL_ATTEMPTS_MAX = 3 };
 
 struct dial_attempt; /* one socket on its way */
 
+/* Large, and of no use once a stream stands. */
+struct dial_places {
+	struct srv_set srv;
+	struct dial_candidate candidates[DIAL_CANDIDATES_MAX];
+};
+
 struct dial {
 	struct worker *worker;
 	const struct dial_events *events;
@@ -38,11 +44,10 @@ struct dial {
 	struct domain domain; /* peers: the service domain */
 	struct ticket ticket; /* of the questions under way */
 	bool has_ticket;
-	int questions;	      /* answers still to come */
-	struct srv_set srv;
+	int questions;                     /* answers still to come */
 	struct resolve_answer *answers[2]; /* owned, the two SRV answers */
 	size_t next_target;
-	struct dial_candidate candidates[DIAL_CANDIDATES_MAX];
+	struct dial_places *places; /* owned, while active: where to try */
 	size_t candidate_count;
 	struct dial_attempt *attempts[DIAL_ATTEMPTS_MAX];
 	sa_family_t last_family; /* of the last candidate that was tried */

@@ -50,6 +50,7 @@ struct link {
 	const struct tls_params *sniff_params;
 	bool paused, reading, feeding, broken, tls_reported, dirty, shutting, injected_check;
 	bool input_over;	/* the kernel has no more for us */
+	bool output_over;       /* TLS makes no more records; told at the turn's end */
 	struct err after_held;	/* how TLS ended behind what is held */
 	bool waiting;		/* libuv holds waiting_byte until the kernel takes it */
 	char waiting_byte;

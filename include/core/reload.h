@@ -17,6 +17,7 @@ struct reload_job {
 	/* The outcome; the gate is NULL when fedgate.ini has faults. */
 	struct gate *gate;
 	struct load_result tenants;
+	int parcel; /* both of them, for the children (core/parcel.h); -1 without a gate */
 	struct faults faults;
 };
 
@@ -24,7 +25,7 @@ struct reload_job {
 struct reload_job *reload_start(uv_loop_t *loop, const char *config_path,
 	const struct gate *running, const struct registry *before,
 	void (*done)(struct reload_job *job), void *arg);
-/* Frees the job, not the gate and registry that were taken out of it (set them to NULL). */
+/* Frees the job, not what was taken out of it (set it to NULL, the parcel to -1). */
 void reload_free(struct reload_job *job);
 /* One log line per fault. */
 void reload_log_faults(const struct faults *faults);

@@ -49,6 +49,7 @@ struct worker {
 	struct ticket_slot *slots;
 	uint32_t slot_count, free_slot;
 	struct map *breakers;	/* core/breaker.h */
+	uint64_t breakers_swept_ms;
 	struct map *delegations; /* tenant domain -> struct delegation */
 	struct map *per_address; /* peer address -> count */
 	struct grave *graves;

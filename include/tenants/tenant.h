@@ -63,6 +63,7 @@ struct tenant {
 struct tenant *tenant_hold(struct tenant *t);
 void tenant_release(struct tenant *t); /* NULL is fine */
 bool tenant_has_domain(const struct tenant *t, const struct domain *d);
+bool tenant_has_backend(const struct tenant *t, const struct sockaddr_storage *addr);
 /* Whether a caller with this address may be the tenant's backend. */
 bool tenant_egress_allows(const struct tenant *t, const struct sockaddr_storage *addr);
 

@@ -11,7 +11,7 @@ enum {
 	LINE_MAX_BYTES = 4096,      /* PIPE_BUF: lines of several processes never mix */
 	TAIL_BYTES = 640,           /* kept for why a line was written, and its end */
 	END_BYTES = 32,             /* kept for what was left out, brace and newline */
-	PEER_LINES_PER_SECOND = 20, /* per reason */
+	LINES_PER_SECOND = 20,      /* per reason */
 };
 
 static struct {
@@ -257,7 +257,7 @@ static int rate_take(enum err_code code)
 		rate[code].second = now.tv_sec;
 		rate[code].lines = 0;
 	}
-	if (rate[code].lines++ >= PEER_LINES_PER_SECOND) {
+	if (rate[code].lines++ >= LINES_PER_SECOND) {
 		rate[code].suppressed++;
 		return -1;
 	}
@@ -276,7 +276,9 @@ void log_reason(struct err e, const char *event, ...)
 		level = LOG_WARN;
 	if (level > out.level)
 		return;
-	int held = row->blame == BLAME_PEER ? rate_take(e.code) : 0;
+	/* Not only where a peer is to blame: strangers can name a tenant without a certificate, or a
+	 * domain whose DNS fails, as often as they like (R11). */
+	int held = row->blame == BLAME_US ? 0 : rate_take(e.code);
 	if (held < 0)
 		return;
 	struct line l;

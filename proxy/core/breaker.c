@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-enum { FIRST_MS = 1000, MOST_MS = 60000, BREAKERS_MAX = 100000 };
+enum { FIRST_MS = 1000, MOST_MS = 60000, BREAKERS_MAX = 100000, SWEEP_MS = 10000 };
 
 struct breaker {
 	uint64_t until_ms;
@@ -67,6 +67,23 @@ bool breaker_allows(
 	return false;
 }
 
+/* Strangers choose which names we fail to reach: what is long over goes when the room is needed. */
+static bool has_room(struct worker *w)
+{
+	uint64_t now = worker_now_ms(w);
+	if (map_count(w->breakers) < BREAKERS_MAX)
+		return true;
+	if (now < w->breakers_swept_ms + SWEEP_MS)
+		return false;
+	w->breakers_swept_ms = now;
+	for (size_t i = map_count(w->breakers); i-- > 0;) {
+		const struct breaker *b = map_value_at(w->breakers, i);
+		if (now > b->until_ms + MOST_MS)
+			mem_free(map_remove(w->breakers, map_key_at(w->breakers, i)));
+	}
+	return map_count(w->breakers) < BREAKERS_MAX;
+}
+
 void breaker_failed(
 	struct worker *w, const struct domain *tenant, const struct domain *peer, struct err why)
 {
@@ -75,7 +92,7 @@ void breaker_failed(
 		is_about_reaching(why.code) ? domain_slice(peer) : pair_key(tenant, peer, &room);
 	struct breaker *b = map_get(w->breakers, key);
 	if (!b) {
-		if (map_count(w->breakers) > BREAKERS_MAX)
+		if (!has_room(w))
 			return;
 		b = MEM_NEW(struct breaker);
 		b->wait_ms = FIRST_MS / 2;

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 enum { BOOT_WAIT_MS = 10000 };
 
@@ -38,6 +39,13 @@ static bool receive_boot(struct wire *boot, struct wire_fds *fds)
 	return boot->type == WIRE_BOOT && fds->count >= 2 && boot->listens <= fds->count - 2;
 }
 
+/* Parcel and table are mapped or read by now: who keeps the descriptor keeps the memory. */
+static void close_memory(const struct wire_fds *fds)
+{
+	close(fds->fds[0]);
+	close(fds->fds[1]);
+}
+
 static int be_worker(struct wire *boot, const struct wire_fds *fds)
 {
 	const int *sockets = fds->fds + 2;
@@ -54,6 +62,7 @@ static int be_worker(struct wire *boot, const struct wire_fds *fds)
 	mem_wipe(boot, sizeof *boot);
 	if (!b.shared || !parcel_unpack(fds->fds[0], &b.gate, &b.registry))
 		return 3;
+	close_memory(fds);
 	log_setup(2, b.gate->log_format, b.gate->log_level, "worker", (int)b.number);
 	int status = worker_run(&b);
 	mem_wipe(&b, sizeof b);
@@ -69,6 +78,7 @@ static int be_steer(const struct wire *boot, const struct wire_fds *fds)
 		.count = boot->listens};
 	if (!parcel_unpack(fds->fds[0], &b.gate, NULL))
 		return 3;
+	close_memory(fds);
 	log_setup(2, b.gate->log_format, b.gate->log_level, "steer", 0);
 	return steer_run(&b);
 }
@@ -77,11 +87,11 @@ int supervisor_child(int argc, char **argv)
 {
 	struct wire boot;
 	struct wire_fds fds;
+	harden(); /* before the secret comes */
 	if (argc != 3 || !receive_boot(&boot, &fds)) {
 		fprintf(stderr, "fedgate child: for `fedgate serve` alone\n");
 		return 2;
 	}
-	harden();
 	mem_one_heap();
 	if (strcmp(argv[1], "worker") == 0)
 		return be_worker(&boot, &fds);

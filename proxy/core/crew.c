@@ -19,6 +19,7 @@
 enum {
 	FIRST_WAIT_MS = 100,
 	MAX_WAIT_MS = 30000,
+	ANSWERS_PER_TURN = 64,
 	OLD_ENOUGH_MS = 10000, /* who lived this long starts again at once */
 };
 
@@ -215,14 +216,25 @@ static void stop_polling(struct member *m)
 		uv_poll_stop(m->poll);
 }
 
+/* SIGCHLD does the rest. */
+static void end_member(struct member *m)
+{
+	stop_polling(m);
+	kill(m->pid, SIGKILL);
+}
+
 static void on_said(uv_poll_t *poll, int status, int events)
 {
 	struct member *m = poll->data;
 	struct wire said;
 	struct wire_fds fds;
-	enum wire_result r = WIRE_GONE;
+	enum wire_result r = status == 0 ? WIRE_OK : WIRE_GONE;
 	(void)events;
-	while (status == 0 && (r = wire_receive(m->channel, &said, &fds)) == WIRE_OK) {
+	/* A few at a time: a child that never stops asking must not keep us from the others. */
+	for (int i = 0; r == WIRE_OK && i < ANSWERS_PER_TURN; i++) {
+		r = wire_receive(m->channel, &said, &fds);
+		if (r != WIRE_OK)
+			break;
 		wire_close_fds(&fds); /* a child has none to give */
 		if (said.type == WIRE_READY && m->state == MEMBER_STARTING)
 			on_up(m);
@@ -230,7 +242,7 @@ static void on_said(uv_poll_t *poll, int status, int events)
 			answer_open(m, &said);
 	}
 	if (r == WIRE_GONE)
-		stop_polling(m); /* SIGCHLD says the rest */
+		end_member(m); /* dead already, or not to be talked to: it would live on deaf */
 }
 
 /* ---- starting ---- */
@@ -283,7 +295,7 @@ static void member_start(struct member *m)
 	uv_poll_start(m->poll, UV_READABLE, on_said);
 	e = send_boot(m);
 	if (err_is(e))
-		kill(m->pid, SIGKILL); /* SIGCHLD does the rest */
+		end_member(m);
 }
 
 static void on_restart(uv_timer_t *timer)

@@ -29,6 +29,8 @@ struct delegation {
 static void tell_all(void *arg)
 {
 	struct delegation *d = arg;
+	if (d->asking)
+		return; /* what was known has become too old meanwhile: when the answer is there */
 	struct delegation_wait *list = d->waiting;
 	d->waiting = NULL;
 	while (list) {

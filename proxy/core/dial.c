@@ -1,7 +1,7 @@
 /* Happy path: both SRV questions -> ordered targets -> addresses of the next target -> attempts,
  * staggered -> connected. Failure modes: DNS says no (final), DNS fails (temporary, DNS-3), an
  * attempt fails (next candidate), the total time is over. Who frees: an attempt's poll handle is
- * freed in its close callback; the answers in forget_answers; everything else is the owner's. */
+ * freed in its close callback; the answers in forget_answers; the places in dial_stop. */
 #include "core/dial.h"
 
 #include "base/mem.h"
@@ -68,7 +68,8 @@ static void abandon_attempts(struct dial *d)
 	for (size_t i = 0; i < DIAL_ATTEMPTS_MAX; i++) {
 		if (!d->attempts[i])
 			continue;
-		d->candidates[d->attempts[i]->candidate].tried = false; /* it had no fair chance */
+		d->places->candidates[d->attempts[i]->candidate].tried =
+			false; /* it had no fair chance */
 		close(attempt_end(d, i));
 	}
 }
@@ -106,7 +107,7 @@ static void on_writable(uv_poll_t *poll, int status, int events)
 		attempt_failed(d, slot, err_native(ERR_CONNECT, error));
 		return;
 	}
-	bool direct = d->candidates[a->candidate].direct_tls;
+	bool direct = d->places->candidates[a->candidate].direct_tls;
 	int fd = attempt_end(d, slot);
 	abandon_attempts(d);
 	timer_stop(d->worker->timers, &d->stagger);
@@ -121,7 +122,7 @@ static socklen_t address_len(const struct sockaddr_storage *sa)
 
 static bool attempt_start(struct dial *d, size_t slot, size_t candidate)
 {
-	struct dial_candidate *c = &d->candidates[candidate];
+	struct dial_candidate *c = &d->places->candidates[candidate];
 	c->tried = true;
 	d->last_family = c->addr.ss_family;
 	int fd = socket(c->addr.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -201,7 +202,7 @@ static void add_candidate(struct dial *d, const struct sockaddr_storage *addr, b
 		return;
 	}
 	if (d->candidate_count < DIAL_CANDIDATES_MAX)
-		d->candidates[d->candidate_count++] =
+		d->places->candidates[d->candidate_count++] =
 			(struct dial_candidate){.addr = *addr, .direct_tls = direct_tls};
 }
 
@@ -211,11 +212,11 @@ static size_t next_candidate(const struct dial *d)
 {
 	size_t first = d->candidate_count;
 	for (size_t i = d->candidate_count; i-- > 0;) {
-		if (!d->candidates[i].tried)
+		if (!d->places->candidates[i].tried)
 			first = i;
 	}
 	for (size_t i = first; i < d->candidate_count; i++) {
-		const struct dial_candidate *c = &d->candidates[i];
+		const struct dial_candidate *c = &d->places->candidates[i];
 		if (!c->tried && c->addr.ss_family != d->last_family)
 			return i;
 	}
@@ -246,15 +247,15 @@ static struct ticket ticket_of(struct dial *d)
 static bool must_wait_for_group(const struct dial *d)
 {
 	size_t next = d->next_target;
-	return running(d) > 0 && next > 0 && next < d->srv.count &&
-	       d->srv.records[next].priority != d->srv.records[next - 1].priority;
+	return running(d) > 0 && next > 0 && next < d->places->srv.count &&
+	       d->places->srv.records[next].priority != d->places->srv.records[next - 1].priority;
 }
 
 static bool ask_next_target(struct dial *d)
 {
-	if (d->next_target >= d->srv.count || must_wait_for_group(d))
+	if (d->next_target >= d->places->srv.count || must_wait_for_group(d))
 		return false;
-	const struct domain *target = &d->srv.records[d->next_target].target;
+	const struct domain *target = &d->places->srv.records[d->next_target].target;
 	d->questions = 2;
 	resolve_addr(d->worker->resolver, target, AF_INET6, ticket_of(d), TAG_AAAA);
 	resolve_addr(d->worker->resolver, target, AF_INET, ticket_of(d), TAG_A);
@@ -353,23 +354,23 @@ static struct err judge_targets(struct dial *d)
 	if (err_is(main_error))
 		return main_error; /* DNS-3: temporary, never the fall-back to A */
 	/* Room for both: the larger share goes to the name that everybody publishes. */
-	take_records(&d->srv, d->answers[1], true);
-	if (d->srv.count > SRV_MAX / 2)
-		d->srv.count = SRV_MAX / 2;
-	take_records(&d->srv, d->answers[0], false);
-	switch (srv_judge(&d->srv)) {
+	take_records(&d->places->srv, d->answers[1], true);
+	if (d->places->srv.count > SRV_MAX / 2)
+		d->places->srv.count = SRV_MAX / 2;
+	take_records(&d->places->srv, d->answers[0], false);
+	switch (srv_judge(&d->places->srv)) {
 	case SRV_NO_SERVICE:
 		return err_make(ERR_DNS_NO_SERVICE);
 	case SRV_USE:
-		srv_order(&d->srv, random_below, NULL);
+		srv_order(&d->places->srv, random_below, NULL);
 		return err_ok();
 	case SRV_FALLBACK:
 		break;
 	}
 	if (err_is(direct_error))
 		return direct_error;
-	d->srv.count = 1;
-	d->srv.records[0] = (struct srv_record){.port = DEFAULT_PORT, .target = d->domain};
+	d->places->srv.count = 1;
+	d->places->srv.records[0] = (struct srv_record){.port = DEFAULT_PORT, .target = d->domain};
 	return err_ok();
 }
 
@@ -390,7 +391,7 @@ static void on_srv(struct dial *d, const struct resolve_answer *answer)
 
 static void on_addresses(struct dial *d, const struct resolve_answer *answer)
 {
-	const struct srv_record *target = &d->srv.records[d->next_target];
+	const struct srv_record *target = &d->places->srv.records[d->next_target];
 	struct err bad = status_error(answer->status);
 	if (err_is(bad))
 		d->last = bad;
@@ -428,6 +429,7 @@ static void begin(struct dial *d, struct worker *w, const struct dial_events *ev
 	d->events = events;
 	d->owner = owner;
 	d->active = true;
+	d->places = MEM_NEW(struct dial_places);
 	d->last = err_make(ERR_DNS_NONE);
 	timer_start(w->timers, &d->total, TOTAL_MS, on_total, d);
 }
@@ -461,7 +463,7 @@ void dial_list(struct dial *d, struct worker *w, const struct address_list *list
 	begin(d, w, events, owner);
 	d->last = err_make(ERR_BACKEND_DOWN);
 	for (size_t i = 0; i < list->count && i < DIAL_CANDIDATES_MAX; i++)
-		d->candidates[d->candidate_count++] =
+		d->places->candidates[d->candidate_count++] =
 			(struct dial_candidate){.addr = list->items[i].sa};
 	/* Not from inside this call: a connection to loopback may fail at once. */
 	timer_start(w->timers, &d->stagger, 0, on_stagger, d);
@@ -488,4 +490,6 @@ void dial_stop(struct dial *d)
 	if (d->has_ticket)
 		worker_ticket_drop(d->worker, d->ticket);
 	d->has_ticket = false;
+	mem_free(d->places);
+	d->places = NULL;
 }

@@ -40,8 +40,8 @@ struct pair_out {
 	enum pair_out_state state;
 	struct outgoing *check; /* the question to the backend */
 	struct delegation_wait *look;
-	struct tenant *neighbour; /* held while looking; the remote is a tenant here */
-	bool neighbour_here;
+	struct tenant *neighbour; /* held; the remote is a tenant here and proven so; else NULL */
+	enum delegation_state points; /* where the sender's DNS pointed when that was judged */
 	struct route *route;
 	struct timer hold;
 	uint64_t held_since_ms;
@@ -135,19 +135,23 @@ static void on_closed(void *owner)
 	worker_bury(g->worker, g, free_egress);
 }
 
+static void close_properly(struct egress *g)
+{
+	struct actions a;
+	actions_init(&a);
+	stream_in_end(&g->stream, &a);
+	run_actions(g, &a);
+	actions_fini(&a);
+}
+
 static void on_late(void *arg)
 {
 	struct egress *g = arg;
 	/* A stream that only asked db:verify and stays is closed properly, without an error. */
-	if (g->questions) {
-		struct actions a;
-		actions_init(&a);
-		stream_in_end(&g->stream, &a);
-		run_actions(g, &a);
-		actions_fini(&a);
-	} else {
+	if (g->questions)
+		close_properly(g);
+	else
 		fail_stream(g, err_make(ERR_HEADER_TIMEOUT));
-	}
 }
 
 /* ---- the verdict on a pair ---- */
@@ -216,10 +220,15 @@ static void fail_before_valid(struct pair_out *po, struct err why, const char *c
 static bool on_route_failed(void *owner, struct err why, const char *condition, const char *text)
 {
 	struct pair_out *po = owner;
-	if (po->state == PAIR_OUT_VALID)
-		return false; /* the route bounces (BE-5) */
-	fail_before_valid(po, why, condition, text);
-	return true;
+	struct egress *g = po->egress;
+	if (po->state != PAIR_OUT_VALID) {
+		fail_before_valid(po, why, condition, text);
+		return true;
+	}
+	/* It has become a neighbour since: the backend's next stream finds the way inside. */
+	if (why.code == ERR_DNS_LOOP && registry_find(g->worker->registry, &po->pair->to))
+		close_properly(g);
+	return false; /* the route bounces (BE-5) */
 }
 
 static const struct route_events route_events = {
@@ -228,7 +237,7 @@ static const struct route_events route_events = {
 static void make_route(struct pair_out *po)
 {
 	struct egress *g = po->egress;
-	bool inside = po->neighbour_here;
+	bool inside = po->neighbour != NULL;
 	struct route_config c = {
 		.from = po->pair->from,
 		.to = po->pair->to,
@@ -272,16 +281,18 @@ static void log_inside(struct pair_out *po, enum level sender)
 		log_c("trust", level_name(sender)), log_end());
 }
 
-/* Both policies, on what each of the two shows the other. */
-static struct err judge_inside(struct pair_out *po, enum delegation_state points, enum level *sender)
+/* Whether the tenants of the pair may speak to each other, under the rules of both; *sender is what
+ * the sender has proven. */
+static struct err judge_inside(const struct pair_out *po, struct tenant *neighbour,
+	enum level *sender)
 {
 	struct egress *g = po->egress;
-	*sender = level_inside(g->worker, g->tenant, &po->pair->from, po->neighbour, points);
-	enum level target = level_inside(g->worker, po->neighbour, &po->pair->to, g->tenant,
-		DELEGATION_HERE);
+	*sender = level_inside(g->worker, g->tenant, &po->pair->from, neighbour, po->points);
+	enum level target =
+		level_inside(g->worker, neighbour, &po->pair->to, g->tenant, DELEGATION_HERE);
 	if (*sender == LEVEL_NONE)
 		return err_make(ERR_TENANT_UNPROVEN);
-	if (*sender < po->neighbour->floor_in || target < g->tenant->floor_out)
+	if (*sender < neighbour->floor_in || target < g->tenant->floor_out)
 		return err_make(ERR_POLICY);
 	return err_ok();
 }
@@ -291,13 +302,18 @@ static void on_sender_looked(void *arg, enum delegation_state points)
 	struct pair_out *po = arg;
 	enum level sender;
 	po->look = NULL;
-	struct err why = judge_inside(po, points, &sender);
+	po->points = points;
+	/* As it is now: a reload may have come meanwhile. */
+	struct tenant *t = registry_find(po->egress->worker->registry, &po->pair->to);
+	struct err why = t ? judge_inside(po, t, &sender) : err_ok();
 	if (err_is(why)) {
 		refuse(po, why);
 		return;
 	}
-	po->neighbour_here = true;
-	log_inside(po, sender);
+	if (t) {
+		po->neighbour = tenant_hold(t);
+		log_inside(po, sender);
+	}
 	hold(po);
 }
 
@@ -350,13 +366,11 @@ static void hold(struct pair_out *po)
 static void look(struct pair_out *po)
 {
 	struct egress *g = po->egress;
-	struct tenant *t = registry_find(g->worker->registry, &po->pair->to);
 	po->state = PAIR_OUT_LOOKING;
-	if (!t) {
+	if (!registry_find(g->worker->registry, &po->pair->to)) {
 		hold(po);
 		return;
 	}
-	po->neighbour = tenant_hold(t);
 	po->look = delegation_ask(g->worker, &po->pair->to, on_target_looked, po);
 }
 
@@ -591,12 +605,7 @@ static void on_element(void *owner, const struct scan_element *e)
 
 static void on_end(void *owner)
 {
-	struct egress *g = owner;
-	struct actions a;
-	actions_init(&a);
-	stream_in_end(&g->stream, &a);
-	run_actions(g, &a);
-	actions_fini(&a);
+	close_properly(owner);
 }
 
 static void on_link_event(void *owner)
@@ -641,60 +650,86 @@ void egress_accept(struct worker *w, int fd)
 
 /* ---- reload and stop ---- */
 
-/* The neighbour that a pair goes to may be gone, changed, or under other rules. */
-static struct err rejudge_neighbour(struct pair_out *po, bool changed)
+static bool senders_stay(const struct egress *g, const struct tenant *t)
 {
-	struct worker *w = po->egress->worker;
+	for (size_t i = 0; i < g->stream.pairs.count; i++) {
+		const struct pair *pair = g->stream.pairs.items[i];
+		if (pair->state != PAIR_FAILED && !tenant_has_domain(t, &pair->from))
+			return false;
+	}
+	return true;
+}
+
+/* Whether what BE-11 has shown still holds: one of the backends of then knew the key. */
+static bool same_backend(const struct tenant *before, const struct tenant *now)
+{
+	bool same = before->backend_check || !now->backend_check;
+	for (size_t i = 0; same && i < before->backends.count; i++)
+		same = tenant_has_backend(now, &before->backends.items[i].sa);
+	return same;
+}
+
+/* A pair inside the gate has two tenants, and either may have changed. */
+static struct err rejudge_inside(struct pair_out *po, bool changed)
+{
 	enum level sender;
-	struct tenant *t = registry_find(w->registry, &po->pair->to);
+	struct tenant *t = registry_find(po->egress->worker->registry, &po->pair->to);
 	if (!t)
 		return err_make(ERR_HOST_GONE);
-	changed = changed || t->version != po->neighbour->version;
+	struct err why = changed || t->version != po->neighbour->version
+				 ? judge_inside(po, t, &sender)
+				 : err_ok();
 	tenant_hold(t);
 	tenant_release(po->neighbour);
 	po->neighbour = t;
-	if (!po->neighbour_here)
-		return err_ok(); /* it is being looked at, and will be judged then */
-	route_set_tenants(po->route, t, po->egress->tenant);
-	return changed ? judge_inside(po, delegation_known(w, &po->pair->from), &sender) : err_ok();
+	if (!err_is(why))
+		route_set_tenants(po->route, t, po->egress->tenant);
+	return why;
 }
 
 static struct err rejudge_pair(struct pair_out *po, bool changed)
 {
-	if (po->neighbour_here || (po->neighbour && po->state == PAIR_OUT_LOOKING))
-		return rejudge_neighbour(po, changed);
-	if (po->route)
-		route_set_tenants(po->route, po->egress->tenant, po->egress->tenant);
+	struct tenant *t = po->egress->tenant;
+	if (!po->route)
+		return err_ok(); /* it will be judged by what is true then */
+	if (po->neighbour)
+		return rejudge_inside(po, changed);
+	route_set_tenants(po->route, t, t);
 	return err_ok();
 }
 
-static struct err rejudge(struct egress *g)
+static void rejudge(struct egress *g)
 {
-	struct err why = err_ok();
-	struct tenant *t = registry_find(g->worker->registry, &g->tenant->domain);
-	if (!t || !tenant_has_domain(t, &g->stream.ours) ||
-		!tenant_egress_allows(t, &g->link.remote_addr))
-		return err_make(ERR_HOST_GONE);
+	if (g->dead || !g->tenant)
+		return;
+	struct tenant *t = registry_find(g->worker->registry, &g->stream.ours);
+	if (!t || !tenant_egress_allows(t, &g->link.remote_addr) || !senders_stay(g, t)) {
+		fail_stream(g, err_make(ERR_HOST_GONE));
+		return;
+	}
+	if (!same_backend(g->tenant, t)) {
+		fail_stream(g, err_make(ERR_BACKEND_UNPROVEN));
+		return;
+	}
 	bool changed = t->version != g->tenant->version;
 	tenant_hold(t);
 	tenant_release(g->tenant);
 	g->tenant = t;
+	struct err why = err_ok();
 	for (size_t i = 0; i < g->stream.pairs.count && !err_is(why); i++) {
 		struct pair_out *po = g->stream.pairs.items[i]->user;
 		if (po)
 			why = rejudge_pair(po, changed);
 	}
-	return why;
+	if (err_is(why))
+		fail_stream(g, why);
 }
 
 void egresses_reload(struct worker *w)
 {
 	for (struct session_node *n = w->egresses, *next; n; n = next) {
-		struct egress *g = (struct egress *)n;
 		next = n->next;
-		struct err why = g->dead || !g->tenant ? err_ok() : rejudge(g);
-		if (err_is(why))
-			fail_stream(g, why);
+		rejudge((struct egress *)n);
 	}
 }
 

@@ -296,6 +296,8 @@ void link_flush(struct link *l)
 	bool had = buf_len(&l->wire_out) > 0;
 	if (had && !l->waiting)
 		submit(l);
+	if (l->output_over && !l->broken)
+		break_link(l, tls_error(l->tls));
 	if (had && l->phase == LINK_OPEN && !l->broken && !l->waiting)
 		l->events->room(l->owner);
 	go_on_finishing(l);
@@ -309,20 +311,22 @@ void link_write(struct link *l, struct slice bytes)
 	if (!l->tls)
 		(void)buf_append(&l->wire_out, bytes);
 	else if (tls_state(l->tls) == TLS_UP || tls_state(l->tls) == TLS_CLOSED)
-		(void)tls_output(l->tls, bytes, &l->wire_out);
+		l->output_over = err_is(tls_output(l->tls, bytes, &l->wire_out));
 	l->wire_queued += buf_len(&l->wire_out) - before;
 	mark_dirty(l);
 }
 
 void link_pump(struct link *l, struct sendq *q)
 {
-	while (l->phase == LINK_OPEN && !l->broken && link_backlog(l) < WIRE_HIGH) {
+	while (l->phase == LINK_OPEN && !l->broken && !l->output_over &&
+		link_backlog(l) < WIRE_HIGH) {
 		struct slice batch = sendq_pull(q, RECORD_BYTES);
 		if (!batch.len)
 			break;
 		uint64_t start = l->wire_queued;
 		link_write(l, batch);
-		sendq_pulled(q, start, l->wire_queued);
+		if (!l->output_over) /* else they never left whole: the next connection's */
+			sendq_pulled(q, start, l->wire_queued);
 	}
 }
 

@@ -11,8 +11,10 @@ enum {
 	QUESTION_MS = 20000,  /* a verify connection in all (DB-14) */
 	CLOSE_MS = 5000,      /* for the other side's end tag (ST-13) */
 	GOODBYE_MS = 2000,
-	FLUSH_MS = 10000,     /* outgoing_finish: to send what is queued */
-	WATCH_MS = 30000,     /* how often a ready stream is looked at */
+	FLUSH_MS = 10000,        /* outgoing_finish: to send what is queued */
+	WATCH_MS = 30000,        /* how often a ready stream is looked at */
+	SHARE_BYTES = 64 * 1024, /* what every stream may let wait, whatever the others do */
+	SHARED_QUEUES = 64,    /* of full length; the rest of what may wait in a worker, for all */
 	RECORDS_MAX = 1 << 23, /* per direction and key, well under 2^24.5 (TLS-7) */
 };
 
@@ -39,6 +41,7 @@ struct outgoing {
 	struct err why;
 	char condition[CONDITION_MAX + 1], text[121];
 	struct assessment assessed;
+	unsigned judged; /* the worker's generation when the certificate was assessed */
 	uint64_t began_ms;
 };
 
@@ -221,8 +224,13 @@ static void on_link_closed(void *owner)
 		if (sendq_count(&o->queue)) {
 			outgoing_start(o);
 			be_patient(o);
-		} else if (o->finishing)
+		} else if (o->finishing) {
 			graveyard(o);
+		}
+		/* Its last stanzas may have left with it; and nobody waits for a stream that is not
+		 * ready (BE-4). */
+		if (!o->finishing)
+			o->events->room(o->owner);
 	}
 }
 
@@ -246,13 +254,19 @@ static struct tls_params client_tls(struct outgoing *o)
 		.credential = o->credential};
 }
 
-/* PROVE_R of the outbound flow (protocol sheet 14.2). */
-static void assess_peer(struct outgoing *o, struct actions *a)
+static void assess_certificate(struct outgoing *o)
 {
 	struct slice chain[CERT_CHAIN_MAX + 1];
 	size_t n = tls_peer_chain(o->link.tls, chain, CERT_CHAIN_MAX + 1);
 	o->assessed = assess_chain(o->worker->assessor, o->worker->channel, o->worker->gate,
 		o->config.tenant, chain, n, &o->config.remote);
+	o->judged = o->worker->generation;
+}
+
+/* PROVE_R of the outbound flow (protocol sheet 14.2). */
+static void assess_peer(struct outgoing *o, struct actions *a)
+{
+	assess_certificate(o);
 	bool proven = !err_is(o->assessed.certificate);
 	struct verdict v = {.decision = proven ? VERDICT_PROVEN : VERDICT_ASK,
 		.proof = PROOF_CERTIFICATE,
@@ -272,6 +286,16 @@ static void make_key(struct outgoing *o, struct actions *a)
 	mem_wipe(key, sizeof key);
 }
 
+/* M-3: what a ready stream's peer has proven, under the rules and authorities of now. */
+static bool reaches_floor(struct outgoing *o)
+{
+	if (o->config.backend || is_question(o))
+		return true;
+	if (o->link.tls && !err_is(o->assessed.certificate) && o->judged != o->worker->generation)
+		assess_certificate(o);
+	return level_of(o) >= o->config.tenant->floor_out;
+}
+
 /* XEP-0190: a stream without stanzas for long is closed, the next stanza opens another. ID-10:
  * so is one whose certificate is no longer valid; the next one must prove itself anew. Both close
  * properly, so nothing is lost. */
@@ -280,8 +304,10 @@ static void on_watch(void *arg)
 	struct outgoing *o = arg;
 	uint64_t idle = worker_now_ms(o->worker) - o->link.active_ms;
 	bool expired = o->assessed.not_after && worker_wall_s() > o->assessed.not_after;
-	if (expired || idle > (uint64_t)o->worker->gate->idle_seconds * 1000) {
-		log_leg(o, err_make(expired ? ERR_CERT_RENEW : ERR_IDLE), "stream-closing");
+	bool fallen = !expired && !reaches_floor(o);
+	if (expired || fallen || idle > (uint64_t)o->worker->gate->idle_seconds * 1000) {
+		enum err_code why = expired ? ERR_CERT_RENEW : fallen ? ERR_POLICY : ERR_IDLE;
+		log_leg(o, err_make(why), "stream-closing");
 		close_stream(o);
 		return;
 	}
@@ -290,6 +316,11 @@ static void on_watch(void *arg)
 
 static void become_ready(struct outgoing *o)
 {
+	/* The floor is checked now, not when TLS was negotiated: it may have risen meanwhile. */
+	if (!reaches_floor(o)) {
+		connection_over(o, err_make(ERR_POLICY));
+		return;
+	}
 	dial_stop(&o->dial);
 	timer_stop(o->worker->timers, &o->deadline);
 	o->state = OUTGOING_READY;
@@ -598,9 +629,20 @@ static void be_patient(struct outgoing *o)
 			on_patience_over, o);
 }
 
+/* R03: one peer can prove many names, and all of them may wait for a backend that is down. A stream
+ * that stands has back-pressure instead. */
+static bool may_wait(const struct outgoing *o, size_t bytes)
+{
+	const struct worker *w = o->worker;
+	return o->state == OUTGOING_READY || sendq_bytes(&o->queue) + bytes <= SHARE_BYTES ||
+	       w->queued_bytes + bytes <= (uint64_t)SHARED_QUEUES * w->gate->queue_bytes;
+}
+
 struct err outgoing_push(struct outgoing *o, struct slice stanza)
 {
 	struct shared_held before = held_by(o);
+	if (!may_wait(o, stanza.len))
+		return err_make(ERR_QUEUE_FULL);
 	struct err full = sendq_push(&o->queue, stanza, worker_now_ms(o->worker));
 	if (err_is(full))
 		return full;
@@ -722,12 +764,36 @@ void outgoings_acknowledge(struct worker *w)
 	}
 }
 
+/* What is queued goes to the backend of now. */
+static void leave_backend(struct outgoing *o)
+{
+	if (o->state == OUTGOING_READY) {
+		if (!tenant_has_backend(o->config.tenant, &o->link.remote_addr))
+			close_stream(o);
+		return;
+	}
+	if (o->state == OUTGOING_IDLE)
+		return;
+	dial_stop(&o->dial);
+	timer_stop(o->worker->timers, &o->deadline);
+	o->state = OUTGOING_IDLE;
+	o->next_candidate = false;
+	if (o->link.phase == LINK_NONE)
+		outgoing_start(o);
+	else
+		link_close(&o->link); /* on_link_closed dials again when something is queued */
+}
+
 void outgoing_set_tenant(struct outgoing *o, struct tenant *t)
 {
+	bool changed = t->version != o->config.tenant->version;
 	tenant_hold(t);
 	tenant_release(o->config.tenant);
 	o->config.tenant = t;
-	/* A stricter policy: the next connection has to reach it. */
-	if (!o->config.backend && o->state == OUTGOING_READY && level_of(o) < t->floor_out)
-		close_stream(o);
+	if (!changed)
+		return;
+	if (o->config.backend)
+		leave_backend(o);
+	else if (o->state == OUTGOING_READY && !reaches_floor(o))
+		close_stream(o); /* the next connection has to reach it */
 }

@@ -29,11 +29,10 @@ struct peer_in {
 	struct tls_params tls;	    /* choose_arg is this object */
 	struct timer deadline;
 	struct assessment assessed; /* of the header's `from` */
+	struct delegation_wait *look; /* whether the header's `from` is a neighbour */
 	int64_t proof_ends;	    /* the earliest notAfter that a pair rests on; 0: none does */
 	unsigned judged;	    /* the worker's generation when the pairs were last judged */
-	struct delegation_wait *look; /* NULL unless a header waits for the answer: */
-	struct stream_header *waiting;
-	struct err waiting_wrong;
+	unsigned assessed_in;	    /* and when `assessed` was found out */
 	bool direct_tls, up, closing, dead;
 	char session[SESSION_ID_LEN + 1];
 	uint64_t began_ms;
@@ -47,7 +46,7 @@ struct pair_in {
 	struct pair *pair;
 	struct route *route;
 	struct outgoing *question;
-	struct delegation_wait *look;
+	struct delegation_wait *look; /* before it is judged: is `from` a neighbour? */
 };
 
 static void run_actions(struct peer_in *p, struct actions *a);
@@ -166,7 +165,6 @@ static void free_peer(void *object)
 	if (p->up)
 		shared_count(p->worker->shared, SHARED_STREAMS_IN, -1);
 	stream_in_fini(&p->stream);
-	mem_free(p->waiting);
 	tenant_release(p->tenant);
 	tenant_release(p->sni_tenant);
 	worker_connection_gone(p->worker, &p->link.remote_addr);
@@ -262,19 +260,6 @@ static void assess_certificate(struct peer_in *p, const struct domain *domain,
 		n, domain);
 }
 
-/* PROVE_R of the inbound flow (protocol sheet 14.3), for the header's `from`. */
-static void assess_peer(struct peer_in *p, struct actions *a)
-{
-	assess_certificate(p, &p->stream.peer, &p->assessed);
-	bool proven = !err_is(p->assessed.certificate);
-	struct verdict v = {.decision = proven ? VERDICT_PROVEN : VERDICT_ASK,
-		.proof = PROOF_CERTIFICATE,
-		.why = p->assessed.certificate};
-	if (!proven && p->tenant->floor_in >= LEVEL_TRUSTED)
-		v.decision = VERDICT_REFUSED;
-	stream_in_peer_verdict(&p->stream, v, a);
-}
-
 static void note_proof_end(struct peer_in *p, int64_t not_after)
 {
 	if (!p->proof_ends || not_after < p->proof_ends)
@@ -284,6 +269,64 @@ static void note_proof_end(struct peer_in *p, int64_t not_after)
 static bool by_certificate(const struct pair *pair)
 {
 	return pair->proof == PROOF_EXTERNAL || pair->proof == PROOF_CERTIFICATE;
+}
+
+/* ---- our own domains (M-4, ADR-8) ---- */
+
+/* A domain that a tenant here truly has may not come from outside. A tenant that only says so must
+ * not keep the real owner out: its public DNS decides, and a verdict waits for it. */
+static bool is_neighbours(const struct peer_in *p, const struct domain *d)
+{
+	const struct tenant *t = registry_find(p->worker->registry, d);
+	return t && t != p->tenant;
+}
+
+static bool is_ours(const struct peer_in *p, const struct domain *d, enum delegation_state points)
+{
+	const struct tenant *t = registry_find(p->worker->registry, d);
+	return t && (t == p->tenant || points == DELEGATION_HERE);
+}
+
+/* Where a neighbour's DNS points, as far as that is known now. */
+static enum delegation_state neighbour_points(const struct peer_in *p, const struct domain *d)
+{
+	return is_neighbours(p, d) ? delegation_known(p->worker, d) : DELEGATION_ELSEWHERE;
+}
+
+/* PROVE_R of the inbound flow (protocol sheet 14.3), for the header's `from`. */
+static void assess_peer(struct peer_in *p, enum delegation_state points, struct actions *a)
+{
+	assess_certificate(p, &p->stream.peer, &p->assessed);
+	p->assessed_in = p->worker->generation;
+	bool proven = !err_is(p->assessed.certificate);
+	struct verdict v = {.decision = proven ? VERDICT_PROVEN : VERDICT_ASK,
+		.proof = PROOF_CERTIFICATE,
+		.why = p->assessed.certificate};
+	if (is_ours(p, &p->stream.peer, points))
+		v = (struct verdict){
+			.decision = VERDICT_REFUSED, .why = err_make(ERR_SPOOF_TENANT)};
+	else if (!proven && p->tenant->floor_in >= LEVEL_TRUSTED)
+		v.decision = VERDICT_REFUSED;
+	stream_in_peer_verdict(&p->stream, v, a);
+}
+
+static void on_peer_looked(void *arg, enum delegation_state points)
+{
+	struct peer_in *p = arg;
+	struct actions a;
+	p->look = NULL;
+	actions_init(&a);
+	assess_peer(p, points, &a);
+	run_actions(p, &a);
+	actions_fini(&a);
+}
+
+static void look_at_peer(struct peer_in *p, struct actions *a)
+{
+	if (is_neighbours(p, &p->stream.peer))
+		p->look = delegation_ask(p->worker, &p->stream.peer, on_peer_looked, p);
+	else
+		assess_peer(p, DELEGATION_ELSEWHERE, a);
 }
 
 /* M-3: whether every proof still reaches the tenant's floor. */
@@ -298,52 +341,48 @@ static struct err levels_hold(const struct peer_in *p)
 	return err_ok();
 }
 
+/* The proof of one pair, under the rules, authorities and delegations of now. */
+static struct err judge_proof(struct peer_in *p, const struct pair *pair, bool *known)
+{
+	struct assessment found;
+	enum delegation_state points = neighbour_points(p, &pair->from);
+	*known &= points != DELEGATION_UNKNOWN;
+	if (is_ours(p, &pair->from, points))
+		return err_make(ERR_SPOOF_TENANT);
+	if (!by_certificate(pair))
+		return err_ok();
+	assess_certificate(p, &pair->from, &found);
+	if (!err_is(found.certificate))
+		note_proof_end(p, found.not_after);
+	return found.certificate;
+}
+
 /* What was proven, under the tenant's rules and authorities of now. */
 static struct err judge_again(struct peer_in *p)
 {
+	bool known = true;
 	struct err e = levels_hold(p);
-	p->judged = p->worker->generation;
 	p->proof_ends = 0;
 	for (size_t i = 0; i < p->stream.pairs.count && !err_is(e); i++) {
 		const struct pair *pair = p->stream.pairs.items[i];
-		struct assessment found;
-		if (pair->state != PAIR_VALID || !by_certificate(pair))
-			continue;
-		assess_certificate(p, &pair->from, &found);
-		e = found.certificate;
-		if (!err_is(e))
-			note_proof_end(p, found.not_after);
+		if (pair->state == PAIR_VALID)
+			e = judge_proof(p, pair, &known);
 	}
+	if (known)
+		p->judged = p->worker->generation; /* else we come back */
 	return e;
 }
 
 /* ---- pairs ---- */
 
-/* A domain that a tenant here truly has may not come from outside (M-4, ADR-8). A tenant that only
- * says so must not keep the real owner out: its public DNS decides, and where that is not known yet
- * it is waited for. */
-static bool is_ours(struct peer_in *p, const struct domain *d)
-{
-	struct tenant *t = registry_find(p->worker->registry, d);
-	if (!t)
-		return false;
-	return t == p->tenant || delegation_known(p->worker, d) != DELEGATION_ELSEWHERE;
-}
-
-static bool must_look(struct peer_in *p, const struct domain *from, const struct domain *to)
-{
-	struct tenant *t = domain_is_set(from) ? registry_find(p->worker->registry, from) : NULL;
-	return t && domain_is_set(to) && t != registry_find(p->worker->registry, to) &&
-	       delegation_known(p->worker, from) == DELEGATION_UNKNOWN;
-}
-
-static struct verdict judge_pair(struct peer_in *p, const struct pair *pair)
+static struct verdict judge_pair(struct peer_in *p, const struct pair *pair,
+	enum delegation_state points)
 {
 	struct verdict refused = {.decision = VERDICT_REFUSED};
 	struct tenant *t = registry_find(p->worker->registry, &pair->to);
 	if (!t || t != p->tenant)
 		refused.why = err_make(t ? ERR_PAIR_TO : ERR_HOST_UNKNOWN); /* DB-11 */
-	else if (is_ours(p, &pair->from))
+	else if (is_ours(p, &pair->from, points))
 		refused.why = err_make(ERR_SPOOF_TENANT);
 	else if (!p->link.tls && p->tenant->floor_in >= LEVEL_SECURE)
 		refused.why = err_make(ERR_TLS_REQUIRED);
@@ -373,6 +412,29 @@ static struct pair_in *pair_in_of(struct peer_in *p, struct pair *pair)
 	return pair->user;
 }
 
+static void on_sender_looked(void *arg, enum delegation_state points)
+{
+	struct pair_in *pi = arg;
+	struct peer_in *p = pi->peer;
+	struct actions a;
+	pi->look = NULL;
+	actions_init(&a);
+	stream_in_verdict(&p->stream, pi->pair, judge_pair(p, pi->pair, points), &a);
+	run_actions(p, &a);
+	actions_fini(&a);
+}
+
+static void look_at_sender(struct peer_in *p, struct pair *pair, struct actions *a)
+{
+	if (is_neighbours(p, &pair->from)) {
+		struct pair_in *pi = pair_in_of(p, pair);
+		pi->look = delegation_ask(p->worker, &pair->from, on_sender_looked, pi);
+		return;
+	}
+	struct verdict v = judge_pair(p, pair, DELEGATION_ELSEWHERE);
+	stream_in_verdict(&p->stream, pair, v, a);
+}
+
 static void finish_question(struct pair_in *pi, enum db_outcome outcome, const char *condition)
 {
 	struct peer_in *p = pi->peer;
@@ -380,7 +442,14 @@ static void finish_question(struct pair_in *pi, enum db_outcome outcome, const c
 	outgoing_drop(pi->question);
 	pi->question = NULL;
 	actions_init(&a);
-	stream_in_verified(&p->stream, pi->pair, outcome, condition, &a);
+	/* M-3: the floor may have risen since the question was asked. */
+	if (level_of_proof(PROOF_DIALBACK, p->link.tls != NULL) < p->tenant->floor_in)
+		stream_in_verdict(&p->stream, pi->pair,
+			(struct verdict){.decision = VERDICT_REFUSED,
+				.why = err_make(ERR_DB_REFUSED)},
+			&a);
+	else
+		stream_in_verified(&p->stream, pi->pair, outcome, condition, &a);
 	run_actions(p, &a);
 	actions_fini(&a);
 }
@@ -479,30 +548,6 @@ static struct route *route_of(struct peer_in *p, struct pair *pair)
 
 /* ---- the stream's actions ---- */
 
-static void on_pair_looked(void *arg, enum delegation_state points)
-{
-	struct pair_in *pi = arg;
-	struct peer_in *p = pi->peer;
-	struct actions a;
-	(void)points; /* judge_pair finds it known now */
-	pi->look = NULL;
-	actions_init(&a);
-	stream_in_verdict(&p->stream, pi->pair, judge_pair(p, pi->pair), &a);
-	run_actions(p, &a);
-	actions_fini(&a);
-}
-
-static void assess_pair(struct peer_in *p, struct pair *pair, struct actions *a)
-{
-	if (!must_look(p, &pair->from, &pair->to)) {
-		stream_in_verdict(&p->stream, pair, judge_pair(p, pair), a);
-		return;
-	}
-	struct pair_in *pi = pair_in_of(p, pair);
-	if (!pi->look)
-		pi->look = delegation_ask(p->worker, &pair->from, on_pair_looked, pi);
-}
-
 static void pair_valid(struct peer_in *p, const struct pair *pair)
 {
 	if (!p->up) {
@@ -516,6 +561,12 @@ static void pair_valid(struct peer_in *p, const struct pair *pair)
 	if (pair->proof == PROOF_EXTERNAL)
 		note_proof_end(p, p->assessed.not_after);
 	log_pair(p, pair);
+	/* What made us offer EXTERNAL may have been true before a reload only. */
+	struct err why = pair->proof == PROOF_EXTERNAL && p->assessed_in != p->worker->generation
+				 ? judge_again(p)
+				 : err_ok();
+	if (err_is(why))
+		fail_stream(p, why);
 }
 
 static void check_key(struct peer_in *p, const struct db_query *q, struct actions *a)
@@ -564,9 +615,9 @@ static void on_action(struct peer_in *p, struct actions *a, const struct act *ac
 	}
 	actions_init(&next);
 	if (act->kind == ACT_ASSESS_PEER)
-		assess_peer(p, &next);
+		look_at_peer(p, &next);
 	else if (act->kind == ACT_ASSESS)
-		assess_pair(p, act->pair, &next);
+		look_at_sender(p, act->pair, &next);
 	else if (act->kind == ACT_CHECK_KEY)
 		check_key(p, &a->query, &next);
 	run_actions(p, &next);
@@ -600,47 +651,24 @@ static struct stream_local look_up(struct peer_in *p, const struct stream_header
 	tenant_hold(t);
 	tenant_release(p->tenant);
 	p->tenant = t;
-	local.from_ours = domain_is_set(&h->from) && is_ours(p, &h->from);
+	local.from_ours = domain_is_set(&h->from) &&
+			  is_ours(p, &h->from, neighbour_points(p, &h->from));
 	return local;
-}
-
-static void take_header(struct peer_in *p, const struct stream_header *h, struct err wrong)
-{
-	struct actions a;
-	char id[33];
-	worker_new_id(id);
-	actions_init(&a);
-	struct stream_local local = look_up(p, h);
-	stream_in_header(&p->stream, h, wrong, &local, id, &a);
-	run_actions(p, &a);
-	actions_fini(&a);
-}
-
-static void on_header_looked(void *arg, enum delegation_state points)
-{
-	struct peer_in *p = arg;
-	struct stream_header *h = p->waiting;
-	(void)points; /* look_up finds it known now */
-	p->look = NULL;
-	p->waiting = NULL;
-	take_header(p, h, p->waiting_wrong);
-	mem_free(h);
-	link_resume(&p->link);
 }
 
 static void on_header(void *owner, const struct scan_element *e)
 {
 	struct peer_in *p = owner;
 	struct stream_header h;
+	struct actions a;
+	char id[33];
+	worker_new_id(id);
+	actions_init(&a);
 	struct err wrong = stream_header_read(e, &h);
-	if (!must_look(p, &h.from, &h.to)) {
-		take_header(p, &h, wrong);
-		return;
-	}
-	link_pause(&p->link);
-	p->waiting = mem_dup(&h, sizeof h);
-	p->waiting_wrong = wrong;
-	p->look = delegation_ask(p->worker, &h.from, on_header_looked, p);
+	struct stream_local local = look_up(p, &h);
+	stream_in_header(&p->stream, &h, wrong, &local, id, &a);
+	run_actions(p, &a);
+	actions_fini(&a);
 }
 
 static void on_stanza(struct peer_in *p, const struct scan_element *e)
@@ -757,6 +785,18 @@ void peer_in_accept(struct worker *w, int fd)
 
 /* ---- reload and stop ---- */
 
+/* A tenant may have lost one of its domains, or another tenant got it: also while the question
+ * about a pair is open. */
+static bool targets_stay(const struct peer_in *p, const struct tenant *t)
+{
+	for (size_t i = 0; i < p->stream.pairs.count; i++) {
+		const struct pair *pair = p->stream.pairs.items[i];
+		if (pair->state != PAIR_FAILED && !tenant_has_domain(t, &pair->to))
+			return false;
+	}
+	return true;
+}
+
 /* The new version of the tenant; true when something in it has changed. */
 static bool take_tenant(struct peer_in *p, struct tenant *t)
 {
@@ -792,8 +832,8 @@ static void rejudge(struct peer_in *p)
 {
 	if (p->dead || !p->tenant)
 		return;
-	struct tenant *t = registry_find(p->worker->registry, &p->tenant->domain);
-	if (!t || !tenant_has_domain(t, &p->stream.ours)) {
+	struct tenant *t = registry_find(p->worker->registry, &p->stream.ours);
+	if (!t || !targets_stay(p, t)) {
 		fail_stream(p, err_make(ERR_HOST_GONE)); /* RFC 6120 4.9.3.5 */
 		return;
 	}

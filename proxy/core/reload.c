@@ -4,8 +4,10 @@
 #include "core/reload.h"
 
 #include "base/mem.h"
+#include "core/parcel.h"
 
 #include <time.h>
+#include <unistd.h>
 
 static void load(uv_work_t *work)
 {
@@ -16,6 +18,7 @@ static void load(uv_work_t *work)
 		return;
 	gate_keep_started(job->gate, job->running, job->config_path, &job->faults);
 	job->tenants = load_tenants(job->gate, job->before, &options, &job->faults);
+	job->parcel = parcel_pack(job->gate, job->tenants.registry);
 }
 
 static void on_loaded(uv_work_t *work, int status)
@@ -36,6 +39,7 @@ struct reload_job *reload_start(uv_loop_t *loop, const char *config_path,
 	job->before = before;
 	job->done = done;
 	job->arg = arg;
+	job->parcel = -1;
 	faults_init(&job->faults);
 	uv_queue_work(loop, &job->work, load, on_loaded);
 	return job;
@@ -45,6 +49,8 @@ void reload_free(struct reload_job *job)
 {
 	gate_free(job->gate);
 	registry_free(job->tenants.registry);
+	if (job->parcel >= 0)
+		close(job->parcel);
 	faults_fini(&job->faults);
 	mem_free(job);
 }

@@ -31,16 +31,17 @@ enum {
 
 static void start_reload(struct supervisor *s);
 
-static void take_over(struct supervisor *s, struct reload_job *job, int parcel)
+static void take_over(struct supervisor *s, struct reload_job *job)
 {
 	const struct wire reload = {.type = WIRE_RELOAD};
-	struct wire_fds fds = {.fds = {parcel}, .count = 1};
+	struct wire_fds fds = {.fds = {job->parcel}, .count = 1};
 	struct gate *old_gate = s->gate;
 	struct registry *old = s->registry;
 	close(s->parcel_fd);
-	s->parcel_fd = parcel;
+	s->parcel_fd = job->parcel;
 	s->gate = job->gate;
 	s->registry = job->tenants.registry;
+	job->parcel = -1;
 	job->gate = NULL;
 	job->tenants.registry = NULL;
 	log_set_level(s->gate->log_level);
@@ -67,14 +68,12 @@ static void log_reload(const struct supervisor *s, const struct reload_job *job,
 static void on_reloaded(struct reload_job *job)
 {
 	struct supervisor *s = job->arg;
-	int parcel = -1;
+	bool taken = job->parcel >= 0 && !s->stopping;
 	s->reload = NULL;
 	reload_log_faults(&job->faults);
-	if (job->gate)
-		parcel = parcel_pack(job->gate, job->tenants.registry);
-	if (parcel >= 0 && !s->stopping)
-		take_over(s, job, parcel);
-	log_reload(s, job, parcel >= 0);
+	if (taken)
+		take_over(s, job);
+	log_reload(s, job, taken);
 	reload_free(job);
 	notify_manager("READY=1");
 	if (s->reload_again && !s->stopping)
@@ -125,7 +124,8 @@ static void on_signal(uv_signal_t *handle, int signal)
 	struct supervisor *s = handle->data;
 	switch (signal) {
 	case SIGHUP:
-		start_reload(s);
+		if (!s->stopping)
+			start_reload(s);
 		break;
 	case SIGCHLD:
 		crew_reap(s);

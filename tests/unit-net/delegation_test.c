@@ -168,11 +168,33 @@ static void the_end_comes_with_a_look_under_way(void **state)
 	assert_int_equal(a.told, 0);
 }
 
+/* What is known becomes too old between the question and its answer: the clock of the loop is put
+ * ahead, and the loop then takes these five seconds to get there. */
+static void nobody_hears_that_nothing_is_known(void **state)
+{
+	(void)state;
+	struct domain d = the_domain();
+	struct hearer a = {0};
+	fake_dns_use(the.f, RECORDS({"a.example", FAKE_SRV, RESOLVE_FAILED, "1 5269 x.example", 0}));
+	(void)delegation_ask(&the.f->w, &d, on_told, &a);
+	turn_until_told(1);
+	assert_int_equal(delegation_known(&the.f->w, &d), DELEGATION_ELSEWHERE);
+	the.f->loop.time += 4500;
+	(void)delegation_ask(&the.f->w, &d, on_told, &a);
+	the.f->loop.time += 600;
+	assert_int_equal(delegation_known(&the.f->w, &d), DELEGATION_UNKNOWN);
+	(void)fake_worker_run(the.f, NULL, NULL, 4800);
+	turn_until_told(1);
+	assert_int_equal(a.told, 2);
+	assert_int_equal(a.state, DELEGATION_ELSEWHERE);
+}
+
 #define DELEGATION_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		DELEGATION_TEST(nobody_hears_that_nothing_is_known),
 		DELEGATION_TEST(all_who_ask_share_one_look),
 		DELEGATION_TEST(who_cancels_is_not_told),
 		DELEGATION_TEST(whatever_is_not_here_is_elsewhere),

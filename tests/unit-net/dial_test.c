@@ -223,9 +223,18 @@ static void the_owner_may_be_gone_after_its_callback(void **state)
 	}
 }
 
+static void a_dial_that_is_over_holds_no_places(void **state)
+{
+	(void)state;
+	dial_it(RECORDS({"a.example", FAKE_SRV, RESOLVE_NONE, "1 5269 x.example", 0}));
+	assert_int_equal(the.failed, 1);
+	assert_null(the.dial.places);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		DIAL_TEST(a_dial_that_is_over_holds_no_places),
 		DIAL_TEST(a_refused_candidate_costs_no_waiting),
 		DIAL_TEST(behind_a_black_hole_the_second_address_comes_in_time),
 		DIAL_TEST(targets_of_one_priority_race_like_addresses),

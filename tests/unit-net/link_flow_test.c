@@ -8,6 +8,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <mbedtls/ssl.h>
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -287,9 +289,38 @@ static void a_cut_after_closing_counts_all_that_was_taken_as_in_flight(void **st
 	fake_worker_free(f);
 }
 
+/* The library refuses the record behind the last one that may have a number. */
+static void exhaust_tls(struct link *l)
+{
+	mbedtls_ssl_context *ssl = (mbedtls_ssl_context *)l->tls; /* its first member */
+	memset(ssl->MBEDTLS_PRIVATE(cur_out_ctr), 0xff, 8);
+}
+
+static void stanzas_that_tls_can_not_take_are_kept_and_the_link_breaks(void **state)
+{
+	(void)state;
+	struct owner o;
+	struct fake_worker *f = fake_worker_new();
+	owner_open(&o, f, 0);
+	SSL *ssl = tls_up(&o);
+	o.settle = true;
+	exhaust_tls(&o.link);
+	for (unsigned i = 0; i < 100; i++)
+		push(&o, i);
+	link_pump(&o.link, &o.queue);
+	assert_true(owner_hears(&o, "B:ERR_TLS"));
+	link_settle(&o.link, &o.queue);
+	assert_int_equal(link_cut(&o.link, &o.queue), 0);
+	assert_int_equal(sendq_count(&o.queue), 100);
+	SSL_free(ssl);
+	owner_free(&o);
+	fake_worker_free(f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(stanzas_that_tls_can_not_take_are_kept_and_the_link_breaks),
 		cmocka_unit_test(a_slow_far_end_gets_everything_in_order),
 		cmocka_unit_test(what_was_acknowledged_is_forgotten_on_the_way),
 		cmocka_unit_test(nothing_is_pumped_into_a_link_that_is_over),

@@ -289,6 +289,20 @@ static void a_flood_of_one_reason_is_held_back_and_counted(void **state)
 	assert_int_equal(suppressed_sum(), FLOOD - (long)lines);
 }
 
+/* R11: whoever is to blame, a stranger may be the cause. */
+static void what_strangers_can_cause_in_the_name_of_others_is_held_back(void **state)
+{
+	static const enum err_code codes[] = {
+		ERR_DNS_FAILED, ERR_FILE, ERR_TLS_CREDENTIAL, ERR_BACKEND_DOWN};
+	(void)state;
+	for (size_t i = 0; i < sizeof codes / sizeof *codes; i++) {
+		start(LOG_LOGFMT, LOG_INFO);
+		for (int n = 0; n < 2000; n++)
+			log_reason(err_make(codes[i]), "refused", log_end());
+		assert_in_range(lines_with("\n"), 20, 200);
+	}
+}
+
 static void faults_of_our_own_are_never_held_back(void **state)
 {
 	(void)state;
@@ -324,6 +338,7 @@ int main(void)
 		cmocka_unit_test(the_level_holds_back_what_is_less_urgent),
 		cmocka_unit_test(blame_decides_the_level_of_a_refusal),
 		cmocka_unit_test(a_flood_of_one_reason_is_held_back_and_counted),
+		cmocka_unit_test(what_strangers_can_cause_in_the_name_of_others_is_held_back),
 		cmocka_unit_test(faults_of_our_own_are_never_held_back),
 		cmocka_unit_test(levels_and_formats_are_read_by_their_exact_names),
 	};

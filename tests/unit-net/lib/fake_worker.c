@@ -1,7 +1,6 @@
 #include "fake_worker.h"
 
 #include "base/mem.h"
-#include "core/breaker.h"
 #include "xmpp/stanza.h"
 
 #include <assert.h>
@@ -48,6 +47,7 @@ struct fake_worker *fake_worker_new(void)
 	w->gate = &f->gate;
 	w->timers = timers_new(w->loop);
 	w->delegations = map_new(1);
+	w->breakers = map_new(1);
 	buf_init(&w->plain, BUF_UNLIMITED);
 	buf_init(&w->repaired, BUF_UNLIMITED);
 	w->addresses = MEM_NEW(struct stanza_addresses);
@@ -74,6 +74,9 @@ void fake_worker_free(struct fake_worker *f)
 	assert(left == 0);
 	(void)left;
 	map_free(f->w.delegations);
+	for (size_t i = 0; i < map_count(f->w.breakers); i++)
+		mem_free(map_value_at(f->w.breakers, i));
+	map_free(f->w.breakers);
 	buf_fini(&f->w.plain);
 	buf_fini(&f->w.repaired);
 	stanza_addresses_fini(f->w.addresses);
@@ -216,30 +219,4 @@ void session_unlink(struct session_node *node)
 	*node->prev = node->next;
 	if (node->next)
 		node->next->prev = node->prev;
-}
-
-bool breaker_allows(struct worker *w, const struct domain *tenant, const struct domain *peer,
-	struct err *why)
-{
-	(void)w;
-	(void)tenant;
-	(void)peer;
-	(void)why;
-	return true;
-}
-
-void breaker_failed(struct worker *w, const struct domain *tenant, const struct domain *peer,
-	struct err why)
-{
-	(void)w;
-	(void)tenant;
-	(void)peer;
-	(void)why;
-}
-
-void breaker_worked(struct worker *w, const struct domain *tenant, const struct domain *peer)
-{
-	(void)w;
-	(void)tenant;
-	(void)peer;
 }

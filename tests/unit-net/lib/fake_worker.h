@@ -1,5 +1,5 @@
 /* What a worker gives to links, dials and streams, on a loop of the test's own: end of turn,
- * tickets, graves. The circuit breaker always allows; randomness is repeatable. */
+ * tickets, graves. Randomness is repeatable. */
 #ifndef FEDGATE_TESTS_FAKE_WORKER_H
 #define FEDGATE_TESTS_FAKE_WORKER_H
 
