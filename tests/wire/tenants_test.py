@@ -30,7 +30,7 @@ IMPOSTORS = {"prosody": "bank.example", "ejabberd": "mint.example"}
 OTHER = {"prosody": "rivendell.example", "ejabberd": "shire.example"}
 # A tenant whose public DNS is elsewhere, too, but which holds a certificate for its domain.
 GUILD = "guild.example"
-# Tenants whose public DNS is here: one without a certificate of an authority, one that asks for one.
+# Tenants whose public DNS is here: one that vouches for itself, one that asks for more.
 MORIA, LORIEN = "moria.example", "lorien.example"
 PING = "<iq type='get' id='{}' from='{}' to='{}'><ping xmlns='urn:xmpp:ping'/></iq>"
 
