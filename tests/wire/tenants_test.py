@@ -30,6 +30,8 @@ IMPOSTORS = {"prosody": "bank.example", "ejabberd": "mint.example"}
 OTHER = {"prosody": "rivendell.example", "ejabberd": "shire.example"}
 # A tenant whose public DNS is elsewhere, too, but which holds a certificate for its domain.
 GUILD = "guild.example"
+# Tenants whose public DNS is here: one that vouches for itself, one that asks for more.
+MORIA, LORIEN = "moria.example", "lorien.example"
 PING = "<iq type='get' id='{}' from='{}' to='{}'><ping xmlns='urn:xmpp:ping'/></iq>"
 
 
@@ -41,6 +43,11 @@ class Tenants(unittest.TestCase):
         for kind in BACKENDS:
             cls.add_backend(kind)
         scene.gate.tenant(GUILD, "10.99.0.12:5269", scene.ca.issue(GUILD))
+        for domain in (MORIA, LORIEN):
+            scene.names.peer(domain, lab_gate.PUBLIC, starttls=5269)
+        scene.gate.tenant(MORIA, "10.99.0.12:5269", scene.ca.issue(MORIA, signed_by="self"))
+        scene.gate.tenant(LORIEN, "10.99.0.23:5269", scene.ca.issue(LORIEN),
+                          policy={"inbound": "trusted"})
         cls.servers = {}
         for domain in (ZURICH_A, "rohan.example", "fass.example", GUILD, *IMPOSTORS.values(),
                        *(name for name, _, _ in FOLDING)):
@@ -55,8 +62,9 @@ class Tenants(unittest.TestCase):
         scene, (address, ascii_name, (file_name, a_label, u_label)) = cls.scene, BACKENDS[kind]
         module, server = SERVERS[kind]
         host = scene.net.host(kind, address)
-        impostors = [IMPOSTORS[kind]] + ([GUILD] if kind == "prosody" else [])
-        domains = [ascii_name, *impostors]
+        impostors = [IMPOSTORS[kind]]
+        more = [GUILD, MORIA] if kind == "prosody" else [LORIEN]
+        domains = [ascii_name, *impostors, *more]
         words = ([*domains, u_label],) if kind == "prosody" else (host, [*domains, u_label])
         # pylint: disable-next=protected-access
         scene._add(server(host, module.backend_config(*words), domains, lab_gate.EGRESS), domains)
@@ -178,6 +186,25 @@ class Tenants(unittest.TestCase):
                     self.gate.wait_event("stream-up", since=self.mark, leg="B-IN",
                                          **{"from": ZURICH, "to": tenant})
 
+    def test_an_idn_peer_is_answered_and_asked_about_in_its_own_form(self):
+        """DB-5, ID-5: its key was made under these letters."""
+        other = self.scene.ca.issue(ZURICH_A, signed_by="self")
+        for form in (ZURICH, ZURICH_A):
+            with self.subTest(form=form):
+                server = self.servers[ZURICH_A]
+                server.questions.clear()
+                with Dialogue(self.scene.test.connect(GATE)) as peer:
+                    peer.header(form, "shire.example")
+                    peer.starttls("shire.example", other)
+                    peer.header(form, "shire.example")
+                    peer.features()
+                    peer.send(f"<db:result from='{form}' to='shire.example'>its key</db:result>")
+                    answer = peer.expect("<db:result[^>]*>").group(0)
+                    self.assertEqual((attribute(answer, "to"), attribute(answer, "type")),
+                                     (form, "valid"))
+                self.assertEqual([one[:2] for one in server.questions],
+                                 [("shire.example", form)])
+
     def test_an_idn_tenant_in_whatever_form_is_one(self):
         """ADR-5, SNI-1: the backend answers only for the domain that it knows, the U-label."""
         remote = self.servers["rohan.example"]
@@ -259,6 +286,19 @@ class Tenants(unittest.TestCase):
         self.arrives("rivendell.example", "guild")
         up = self.gate.wait_event("stream-up", leg="INSIDE", **{"from": GUILD})
         self.assertEqual((up["proof"], up["trust"]), ("certificate", "trusted"))
+
+    def test_public_dns_is_a_weaker_proof(self):
+        """ADR-8: as it would be outside: secure, which a neighbour may find too little."""
+        user = self.users[MORIA]
+        user.message(self.users["rivendell.example"].full, "mellon", "by dns")
+        self.arrives("rivendell.example", "by dns")
+        up = self.gate.wait_event("stream-up", leg="INSIDE", **{"from": MORIA})
+        self.assertEqual((up["proof"], up["trust"]), ("delegation", "secure"))
+        user.message(self.users[LORIEN].full, "mellon", "too weak")
+        self.assertEqual(self.arrives(MORIA, "too weak", 30).get("type"), "error")
+        self.gate.wait_event("refused", since=self.mark, leg="B-OUT", reason="FG-M01",
+                             **{"from": MORIA, "to": LORIEN})
+        self.no_message(LORIEN, "too weak")
 
 
 if __name__ == "__main__":

@@ -81,7 +81,7 @@ class Policy(unittest.TestCase):
     # sslscan
 
     def test_sslscan_finds_exactly_what_policy_says(self):
-        """P-1, P-2, P-3, TLS-4, CMP-1; T01, T02, T03, T05."""
+        """P-1, P-2, TLS-4, CMP-1; T01, T02, T03, T05."""
         for start in STARTS:
             with self.subTest(start=start):
                 done = self.stage.world.run(["sslscan", "--xml=-", "--no-colour",
