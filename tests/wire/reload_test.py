@@ -66,7 +66,8 @@ class TenThousand(unittest.TestCase):
                 break
         self.numbers["start_s"] = times
         self.assertEqual(self.gate.wait_event("ready")["tenants"], TENANTS)
-        self.assertLess(min(times), START_S)
+        if not common.SANITIZED:
+            self.assertLess(min(times), START_S)
         self.assertEqual(self.opened.take(), {})
         self.numbers["pss_kib_idle"] = self.crowd.pss_kib()
 
@@ -126,7 +127,8 @@ class TenThousand(unittest.TestCase):
         for name in ("broken_reload", "changed_reload"):
             for way, found in self.numbers.get(name, {"latency_ms": {}})["latency_ms"].items():
                 self.assertGreater(found["count"], PAIRS, name)
-                self.assertLess(found["p99"], P99_MS, f"{name} {way}")
+                if not common.SANITIZED:
+                    self.assertLess(found["p99"], P99_MS, f"{name} {way}")
 
     def test_5_removed_tenants_are_gone_and_nobody_else_notices(self):
         gone = range(0, 3)
@@ -151,7 +153,8 @@ class TenThousand(unittest.TestCase):
         self.numbers["pss_kib_after_last_reload"] = self.crowd.pss_kib()
         first, last = (sum(self.numbers[f"pss_kib_after_{which}_reload"].values())
                        for which in ("first", "last"))
-        self.assertLess(last, GROWTH * first, "what each reload leaves behind adds up")
+        if not common.SANITIZED:
+            self.assertLess(last, GROWTH * first, "what each reload leaves behind adds up")
 
     def test_6_the_gate_stops_in_time(self):
         began = time.monotonic()
@@ -407,9 +410,10 @@ class Instances(unittest.TestCase):
         self.stage.tenant("shire.example", policy=VERIFIED)
 
     def serve(self, config):
-        """A gate that must not come up: its exit status and what it said."""
-        done = self.gate.host.run([common.BINARY, "serve", "--config", config], check=False,
-                                  seconds=10)
+        """A gate that must not come up: its exit status and what it said. It leaves freeing to the
+        process's end, which a sanitizer would take for leaks."""
+        done = self.gate.host.run([self.gate.binary, "serve", "--config", config], check=False,
+                                  seconds=10, env={"ASAN_OPTIONS": "detect_leaks=0"})
         return done.returncode, done.stderr
 
     def test_a_second_instance_of_the_same_tenants_refuses_to_start(self):
