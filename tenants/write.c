@@ -25,11 +25,10 @@ static const char *const id_keys[FILES] = {
 /* The bundle's buffers have no limit, so nothing here can fail. */
 static void put(struct buf *out, const char *key, const char *value)
 {
-	struct err e = buf_append_str(out, key);
-	e = buf_append_str(out, " = ");
-	e = buf_append_str(out, value);
-	e = buf_append(out, SLICE_LIT("\n"));
-	(void)e;
+	(void)buf_append_str(out, key);
+	(void)buf_append_str(out, " = ");
+	(void)buf_append_str(out, value);
+	(void)buf_append(out, SLICE_LIT("\n"));
 }
 
 static void write_settings(const struct tenant *t, struct buf *out)

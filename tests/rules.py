@@ -69,7 +69,7 @@ def defines(path, text, name):
     if path.endswith(".txt"):
         pattern = rf"^\* {name}$"
     elif path.endswith(".c"):
-        pattern = rf"cmocka_unit_test\w*\(\s*{name}\b"
+        pattern = rf"^static void {name}\(void \*\*"  # unused, it would not compile
     elif path.endswith(".py"):
         pattern = rf"^\s+def {name.rpartition('.')[2]}\("
     else:

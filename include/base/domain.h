@@ -19,9 +19,13 @@ enum { DOMAIN_MAX = 253, DOMAIN_UNICODE_MAX = 1023 };
 struct domain {
 	uint8_t len;		   /* 0: no domain */
 	char name[DOMAIN_MAX + 1]; /* A-labels, lower case, NUL-terminated */
+	/* It was written in A-labels. Whoever writes so compares so, and keeps a dialback key under
+	 * that name: the answer is written alike. Means nothing to domain_eq(). */
+	bool ascii;
 };
 
 struct err domain_parse(struct slice text, struct domain *out);
+struct domain domain_canonical(const struct domain *d); /* the same, however it was written */
 bool domain_eq(const struct domain *a, const struct domain *b);
 struct slice domain_slice(const struct domain *d); /* borrowed from d */
 bool domain_is_set(const struct domain *d);

@@ -14,7 +14,9 @@
 struct channel;
 
 struct channel_events {
-	/* A new configuration: the callee owns both. */
+	/* A new configuration: the callee owns both. gate_only: registry is NULL, because the
+	 * callee has no use for tenants. */
+	bool gate_only;
 	void (*reload)(void *arg, struct gate *gate, struct registry *registry);
 	/* Listen on these sockets too (a dead neighbour's), or stop doing so (fd from before). */
 	void (*adopt)(void *arg, int owner, const int *listen_fds, size_t listen_count,
@@ -24,8 +26,8 @@ struct channel_events {
 	void (*stop)(void *arg, uint64_t within_ms);
 };
 
-struct channel *channel_open(uv_loop_t *loop, int fd, const struct channel_events *events,
-	void *arg);
+struct channel *channel_open(
+	uv_loop_t *loop, int fd, const struct channel_events *events, void *arg);
 void channel_close(struct channel *c);
 /* Tells the supervisor that this worker accepts connections. */
 void channel_ready(struct channel *c);

@@ -57,6 +57,7 @@ struct link {
 	uint64_t wire_queued;	/* bytes ever appended to wire_out */
 	uint64_t wire_taken;	/* bytes the kernel has taken */
 	uint64_t bytes_in;
+	uint64_t drained; /* bytes that came behind our goodbye */
 	uint64_t active_ms; /* last byte in or out, loop clock */
 	struct timer deadline; /* of FINISHING */
 	struct link *next_dirty;

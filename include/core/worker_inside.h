@@ -54,6 +54,8 @@ struct worker {
 	struct map *per_address; /* peer address -> count */
 	struct grave *graves;
 	struct session_node *peers_in, *egresses, *outgoings;
+	struct session_node *peers_to_judge; /* after a reload: their tenant has changed */
+	struct timer judge_timer;
 	size_t connections;
 	uint64_t queued_stanzas, queued_bytes, unacked_stanzas; /* of all outgoing streams */
 	char read_buffer[READ_BUFFER];

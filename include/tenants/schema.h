@@ -60,7 +60,7 @@
 	X("limits", "idle_seconds", COUNT, idle_seconds, "3600", LIVE,                             \
 		"How long a proven stream may be silent before it is closed.")                     \
 	X("limits", "attempt_starttls", BOOL, attempt_starttls, "yes", LIVE,                       \
-		"Try STARTTLS even where policy would do without.")
+		"Try STARTTLS, and offer it, even where policy would do without.")
 
 /* tenants.d/DOMAIN.ini; all of it reloads. */
 #define TENANT_SCHEMA(X)                                                                           \

@@ -28,7 +28,8 @@ void xml_stream_error(struct buf *out, struct err e, const char *detail);
 /* The same with another condition (BE-10's translation). */
 void xml_stream_error_as(struct buf *out, const char *condition, struct err e, const char *detail);
 
-/* XEP-0220. type NULL: a request. key empty: none. */
+/* XEP-0220. Domains are written as they were asked about (domain.ascii). type NULL: a request. key
+ * empty: none. */
 void xml_db_result(struct buf *out, const struct domain *from, const struct domain *to,
 	const char *type, struct slice key);
 void xml_db_verify(struct buf *out, const struct domain *from, const struct domain *to,

@@ -171,9 +171,19 @@ struct err domain_parse(struct slice text, struct domain *out)
 	*out = (struct domain){0};
 	if (!copy_lower(text, lower, &ascii))
 		return err_make(ERR_DOMAIN);
-	if (!ascii || has_a_label(slice_str(lower)))
-		return parse_idn(lower, out);
+	if (!ascii || has_a_label(slice_str(lower))) {
+		struct err e = parse_idn(lower, out);
+		out->ascii = ascii && !err_is(e);
+		return e;
+	}
 	return domain_set(out, lower) ? err_ok() : err_make(ERR_DOMAIN);
+}
+
+struct domain domain_canonical(const struct domain *d)
+{
+	struct domain out = *d;
+	out.ascii = false;
+	return out;
 }
 
 bool domain_eq(const struct domain *a, const struct domain *b)

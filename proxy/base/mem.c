@@ -1,6 +1,7 @@
 #define _DEFAULT_SOURCE /* explicit_bzero */
 #include "base/mem.h"
 
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,4 +47,9 @@ void mem_wipe(void *ptr, size_t size)
 {
 	if (ptr)
 		explicit_bzero(ptr, size);
+}
+
+void mem_one_heap(void)
+{
+	(void)mallopt(M_ARENA_MAX, 1);
 }

@@ -4,37 +4,57 @@
 #include "base/mem.h"
 #include "core/worker_inside.h"
 
+#include <errno.h>
 #include <string.h>
 
-enum { RETRY_S = 2, READ_DEADLINE_MS = 500, PEM_MAX = 256 * 1024, CA_MAX = 16 * 1024 * 1024 };
+enum {
+	READ_DEADLINE_MS = 500,
+	PEM_MAX = 256 * 1024,
+	CA_MAX = 16 * 1024 * 1024,
+	AGAIN_S = 2, /* a file that could not be had may be there by then */
+};
 
-/* One tenant's parsed files, or why they cannot be used: a broken file is not read again for every
- * handshake. */
+/* Whether a file was read. One that is wrong is not read again before it changes; one that could
+ * not be had (a deadline passed, it is just being replaced) is, but not for every handshake. */
+struct attempt {
+	bool made, again;
+	int64_t at_s;
+};
+
+/* One tenant's parsed files, or why they cannot be used. */
 struct kept {
 	uint64_t version; /* of the tenant they were read for */
 	struct credential *credential;
 	struct err credential_error;
 	struct cert_set *own_cas;
-	int64_t credential_tried_s, cas_tried_s;
-	bool has_credential, has_cas;
+	struct attempt at_credential, at_cas;
 };
 
 struct assessor {
 	struct map *kept; /* tenant domain -> struct kept */
 	struct cert_set *gate_cas;
-	int64_t gate_tried_s;
-	bool gate_read;
+	struct attempt at_gate;
 };
 
-/* A file that could not be had is worth another try, not one at every handshake: each may take the
- * deadline. A file that was read and is wrong is not. */
-static bool may_try(int64_t *tried_s)
+static bool is_due(const struct attempt *a)
 {
-	int64_t now = worker_wall_s();
-	if (now - *tried_s < RETRY_S && *tried_s - now < RETRY_S)
-		return false;
-	*tried_s = now;
-	return true;
+	/* F04: a clock that leaps back must not make us wait for it. */
+	int64_t since = worker_wall_s() - a->at_s;
+	return !a->made || (a->again && (since >= AGAIN_S || since < 0));
+}
+
+static void note_attempt(struct attempt *a, struct err e)
+{
+	a->made = true;
+	a->again = e.code == ERR_FILE;
+	a->at_s = worker_wall_s();
+}
+
+static const char *todo(struct err e)
+{
+	return e.code == ERR_FILE && e.native == ESTALE
+		       ? "the file was replaced since it was checked; reload to serve it"
+		       : NULL;
 }
 
 struct assessor *assessor_new(uint64_t seed)
@@ -87,8 +107,7 @@ void assessor_forget(struct assessor *a, const struct registry *now)
 	}
 	cert_set_release(a->gate_cas);
 	a->gate_cas = NULL;
-	a->gate_read = false;
-	a->gate_tried_s = 0;
+	a->at_gate = (struct attempt){0};
 }
 
 static struct kept *kept_for(struct assessor *a, const struct tenant *t)
@@ -134,7 +153,7 @@ static struct err read_credential(struct kept *k, struct channel *channel, const
 		k->credential = NULL;
 		char name[DOMAIN_UNICODE_MAX + 1];
 		log_reason(e, "credential", log_s("tenant", domain_unicode(&t->domain, name)),
-			log_c("file", t->certificate), log_end());
+			log_c("file", t->certificate), log_c("todo", todo(e)), log_end());
 	}
 	return e;
 }
@@ -143,17 +162,16 @@ struct credential *assess_credential(
 	struct assessor *a, struct channel *channel, const struct tenant *t, struct err *e)
 {
 	struct kept *k = kept_for(a, t);
-	if (!k->has_credential && may_try(&k->credential_tried_s)) {
+	if (is_due(&k->at_credential)) {
 		k->credential_error = read_credential(k, channel, t);
-		k->has_credential = k->credential_error.code != ERR_FILE;
+		note_attempt(&k->at_credential, k->credential_error);
 	}
 	*e = k->credential_error;
 	return k->credential;
 }
 
-/* *read: the file was had, whatever it was worth. */
-static struct cert_set *read_cas(
-	struct channel *channel, const struct tenant *t, enum channel_file which, bool *read)
+static struct cert_set *read_cas(struct channel *channel, const struct tenant *t,
+	enum channel_file which, struct attempt *attempt)
 {
 	struct buf pem;
 	struct cert_set *set = NULL;
@@ -162,18 +180,19 @@ static struct cert_set *read_cas(
 	if (!err_is(e))
 		set = cert_set_new(buf_peek(&pem), NULL, &e);
 	buf_fini(&pem);
-	*read = e.code != ERR_FILE;
 	if (err_is(e))
 		log_reason(e, "authorities", log_c("of", t ? "tenant" : "gate"),
-			log_s("tenant", t ? domain_slice(&t->domain) : SLICE_NONE), log_end());
+			log_s("tenant", t ? domain_slice(&t->domain) : SLICE_NONE),
+			log_c("todo", todo(e)), log_end());
+	note_attempt(attempt, e);
 	return set;
 }
 
 static struct cert_set *gate_cas(
 	struct assessor *a, struct channel *channel, const struct gate *gate)
 {
-	if (!a->gate_read && gate->ca_file && *gate->ca_file && may_try(&a->gate_tried_s))
-		a->gate_cas = read_cas(channel, NULL, CHANNEL_GATE_CA, &a->gate_read);
+	if (is_due(&a->at_gate) && gate->ca_file && *gate->ca_file)
+		a->gate_cas = read_cas(channel, NULL, CHANNEL_GATE_CA, &a->at_gate);
 	return a->gate_cas;
 }
 
@@ -181,8 +200,8 @@ static struct cert_set *tenant_cas(
 	struct assessor *a, struct channel *channel, const struct tenant *t)
 {
 	struct kept *k = kept_for(a, t);
-	if (!k->has_cas && t->ca_file && may_try(&k->cas_tried_s))
-		k->own_cas = read_cas(channel, t, CHANNEL_TENANT_CA, &k->has_cas);
+	if (is_due(&k->at_cas) && t->ca_file)
+		k->own_cas = read_cas(channel, t, CHANNEL_TENANT_CA, &k->at_cas);
 	return k->own_cas;
 }
 

@@ -1,7 +1,8 @@
-/* Happy path: messages arrive on the loop and become events. A file is asked for and waited for on
- * the spot (channel_read_file): messages that arrive meanwhile are kept and told in the next turn.
- * Failure modes: the supervisor is gone (told as stop). Who frees: channel_close, when both handles
- * are closed. */
+/* Happy path: messages arrive on the loop and become events. A new configuration is read in a
+ * thread, because thousands of tenants take longer than streams may be kept waiting. A file is
+ * asked for and waited for on the spot (channel_read_file): messages that arrive meanwhile are kept
+ * and told in the next turn. Failure modes: the supervisor is gone (told as stop). Who frees:
+ * channel_close, when both handles are closed and no thread reads. */
 #include "core/channel.h"
 
 #include "base/mem.h"
@@ -22,16 +23,28 @@ struct kept_message {
 	struct wire_fds fds;
 };
 
+/* A configuration being read. The thread touches nothing else. */
+struct unpacking {
+	uv_work_t work;
+	struct channel *channel;
+	int fd;
+	bool gate_only, fine;
+	struct gate *gate;
+	struct registry *registry;
+};
+
 struct channel {
 	uv_poll_t poll;
 	uv_async_t wake; /* something was kept */
+	struct unpacking unpacking;
+	int next_parcel; /* the newest one that waits for its turn; -1: none */
 	int fd;
 	const struct channel_events *events;
 	void *arg;
 	struct kept_message *kept, **kept_end;
 	uint32_t serial;
-	int open_handles;
-	bool gone;
+	int open_handles; /* the thread counts as one */
+	bool gone, busy, closing;
 };
 
 static void supervisor_gone(struct channel *c)
@@ -43,12 +56,62 @@ static void supervisor_gone(struct channel *c)
 	c->events->stop(c->arg, ORPHAN_MS);
 }
 
-static void on_reload(struct channel *c, const struct wire_fds *fds)
+static void start_unpacking(struct channel *c);
+
+static void unpack(uv_work_t *work)
 {
-	struct gate *gate;
-	struct registry *registry;
-	if (fds->count == 1 && parcel_unpack(fds->fds[0], &gate, &registry))
-		c->events->reload(c->arg, gate, registry);
+	struct unpacking *u = work->data;
+	u->fine = parcel_unpack(u->fd, &u->gate, u->gate_only ? NULL : &u->registry);
+}
+
+static void free_if_closed(struct channel *c)
+{
+	if (--c->open_handles)
+		return;
+	close(c->fd);
+	mem_free(c);
+}
+
+static void on_unpacked(uv_work_t *work, int status)
+{
+	struct unpacking *u = work->data;
+	struct channel *c = u->channel;
+	(void)status; /* never cancelled */
+	close(u->fd);
+	c->busy = false;
+	if (u->fine && !c->closing) {
+		c->events->reload(c->arg, u->gate, u->registry);
+	} else if (u->fine) {
+		gate_free(u->gate);
+		registry_free(u->registry);
+	}
+	start_unpacking(c);
+	free_if_closed(c);
+}
+
+static void start_unpacking(struct channel *c)
+{
+	if (c->busy || c->closing || c->next_parcel < 0)
+		return;
+	c->busy = true;
+	c->open_handles++;
+	c->unpacking = (struct unpacking){
+		.channel = c, .fd = c->next_parcel, .gate_only = c->events->gate_only};
+	c->unpacking.work.data = &c->unpacking;
+	c->next_parcel = -1;
+	uv_queue_work(c->poll.loop, &c->unpacking.work, unpack, on_unpacked);
+}
+
+/* Of several that wait only the newest counts. */
+static void on_reload(struct channel *c, struct wire_fds *fds)
+{
+	if (fds->count != 1)
+		return;
+	if (c->next_parcel >= 0)
+		close(c->next_parcel);
+	c->next_parcel = fds->fds[0];
+	fds->count = 0;
+	start_unpacking(c);
 }
 
 static void tell(struct channel *c, const struct wire *m, struct wire_fds *fds)
@@ -118,14 +181,15 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 		supervisor_gone(c);
 }
 
-struct channel *channel_open(uv_loop_t *loop, int fd, const struct channel_events *events,
-	void *arg)
+struct channel *channel_open(
+	uv_loop_t *loop, int fd, const struct channel_events *events, void *arg)
 {
 	struct channel *c = MEM_NEW(struct channel);
 	c->fd = fd;
 	c->events = events;
 	c->arg = arg;
 	c->kept_end = &c->kept;
+	c->next_parcel = -1;
 	c->open_handles = 2;
 	uv_poll_init(loop, &c->poll, fd);
 	uv_async_init(loop, &c->wake, on_wake);
@@ -137,15 +201,14 @@ struct channel *channel_open(uv_loop_t *loop, int fd, const struct channel_event
 
 static void on_closed(uv_handle_t *handle)
 {
-	struct channel *c = handle->data;
-	if (--c->open_handles)
-		return;
-	close(c->fd);
-	mem_free(c);
+	free_if_closed(handle->data);
 }
 
 void channel_close(struct channel *c)
 {
+	c->closing = true;
+	if (c->next_parcel >= 0)
+		close(c->next_parcel);
 	while (c->kept) {
 		struct kept_message *k = c->kept;
 		c->kept = k->next;

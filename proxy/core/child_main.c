@@ -92,6 +92,7 @@ int supervisor_child(int argc, char **argv)
 		fprintf(stderr, "fedgate child: for `fedgate serve` alone\n");
 		return 2;
 	}
+	mem_one_heap();
 	if (strcmp(argv[1], "worker") == 0)
 		return be_worker(&boot, &fds);
 	return be_steer(&boot, &fds);

@@ -616,7 +616,7 @@ static void on_link_event(void *owner)
 static void on_broken(void *owner, struct err why)
 {
 	struct egress *g = owner;
-	if (why.code >= ERR_XML && why.code <= ERR_NOT_XMPP)
+	if (why.code >= ERR_XML && why.code <= ERR_STREAM_ROOT)
 		fail_stream(g, why);
 	else
 		end_stream(g, why, NULL);

@@ -15,6 +15,7 @@ enum {
 	RECORD_BYTES = 16 * 1024, /* one TLS record's worth of stanzas at a time */
 	KEEPALIVE_S = 60,	/* a silent connection is looked after by TCP */
 	UNANSWERED_MS = 30000,	/* what was sent and is not acknowledged by then: it is lost */
+	DRAIN_BYTES = 1024 * 1024, /* taken behind our goodbye, so that it can be read (X26) */
 };
 
 static void mark_dirty(struct link *l)
@@ -141,8 +142,13 @@ static void on_bytes(struct link *l, struct slice bytes)
 {
 	l->bytes_in += bytes.len;
 	l->active_ms = uv_now(l->tcp.loop);
-	if (l->phase == LINK_FINISHING)
-		return; /* nothing is judged any more; we only wait for the end */
+	if (l->phase == LINK_FINISHING) {
+		/* Nothing is judged any more; we only wait for the end. */
+		l->drained += bytes.len;
+		if (l->drained > DRAIN_BYTES)
+			link_close(l);
+		return;
+	}
 	if (l->sniff_tls) {
 		l->sniff_tls = false;
 		if ((unsigned char)bytes.ptr[0] == 0x16) /* a TLS handshake record */

@@ -6,6 +6,7 @@
 #include "core/route.h"
 #include "xmpp/stream_in.h"
 
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -14,10 +15,12 @@ enum {
 	CLOSE_MS = 6000, /* ST-13: 5 to 10 s for the other side's end tag */
 	RECORDS_MAX = 1 << 23, /* TLS-7 */
 	IDLE_CHECK_MS = 30000,
+	JUDGE_EVERY_MS = 5,
 };
 
 struct peer_in {
-	struct session_node node; /* first: in worker->peers_in */
+	struct session_node node;  /* first: in worker->peers_in */
+	struct session_node judge; /* in worker->peers_to_judge while its `prev` is set */
 	struct worker *worker;
 	struct link link;
 	struct stream_in stream;
@@ -130,6 +133,7 @@ static void end_stream(struct peer_in *p, struct err why, const struct actions *
 	end_pairs(p);
 	if (p->look)
 		delegation_cancel(p->look);
+	p->look = NULL;
 	timer_stop(p->worker->timers, &p->deadline);
 	link_finish(&p->link, GOODBYE_MS);
 	if (p->link.phase == LINK_OPEN)
@@ -146,10 +150,18 @@ static void fail_stream(struct peer_in *p, struct err why)
 	end_stream(p, why, NULL); /* also when the machine had closed already */
 }
 
+static void leave_judging(struct peer_in *p)
+{
+	if (p->judge.prev)
+		session_unlink(&p->judge);
+	p->judge.prev = NULL;
+}
+
 static void free_peer(void *object)
 {
 	struct peer_in *p = object;
 	session_unlink(&p->node);
+	leave_judging(p);
 	if (p->up)
 		shared_count(p->worker->shared, SHARED_STREAMS_IN, -1);
 	stream_in_fini(&p->stream);
@@ -317,32 +329,48 @@ static void look_at_peer(struct peer_in *p, struct actions *a)
 		assess_peer(p, DELEGATION_ELSEWHERE, a);
 }
 
+/* M-3: whether every proof still reaches the tenant's floor. */
+static struct err levels_hold(const struct peer_in *p)
+{
+	for (size_t i = 0; i < p->stream.pairs.count; i++) {
+		const struct pair *pair = p->stream.pairs.items[i];
+		if (pair->state == PAIR_VALID &&
+			level_of_proof(pair->proof, p->link.tls != NULL) < p->tenant->floor_in)
+			return err_make(ERR_POLICY);
+	}
+	return err_ok();
+}
+
+/* The proof of one pair, under the rules, authorities and delegations of now. */
+static struct err judge_proof(struct peer_in *p, const struct pair *pair, bool *known)
+{
+	struct assessment found;
+	enum delegation_state points = neighbour_points(p, &pair->from);
+	*known &= points != DELEGATION_UNKNOWN;
+	if (is_ours(p, &pair->from, points))
+		return err_make(ERR_SPOOF_TENANT);
+	if (!by_certificate(pair))
+		return err_ok();
+	assess_certificate(p, &pair->from, &found);
+	if (!err_is(found.certificate))
+		note_proof_end(p, found.not_after);
+	return found.certificate;
+}
+
 /* What was proven, under the tenant's rules and authorities of now. */
 static struct err judge_again(struct peer_in *p)
 {
 	bool known = true;
+	struct err e = levels_hold(p);
 	p->proof_ends = 0;
-	for (size_t i = 0; i < p->stream.pairs.count; i++) {
+	for (size_t i = 0; i < p->stream.pairs.count && !err_is(e); i++) {
 		const struct pair *pair = p->stream.pairs.items[i];
-		struct assessment found;
-		if (pair->state != PAIR_VALID)
-			continue;
-		enum delegation_state points = neighbour_points(p, &pair->from);
-		known &= points != DELEGATION_UNKNOWN;
-		if (is_ours(p, &pair->from, points))
-			return err_make(ERR_SPOOF_TENANT);
-		if (level_of_proof(pair->proof, p->link.tls != NULL) < p->tenant->floor_in)
-			return err_make(ERR_POLICY);
-		if (!by_certificate(pair))
-			continue;
-		assess_certificate(p, &pair->from, &found);
-		if (err_is(found.certificate))
-			return found.certificate;
-		note_proof_end(p, found.not_after);
+		if (pair->state == PAIR_VALID)
+			e = judge_proof(p, pair, &known);
 	}
 	if (known)
 		p->judged = p->worker->generation; /* else we come back */
-	return err_ok();
+	return e;
 }
 
 /* ---- pairs ---- */
@@ -617,8 +645,9 @@ static struct stream_local look_up(struct peer_in *p, const struct stream_header
 	local.served = true;
 	local.tls_required = t->floor_in >= LEVEL_SECURE;
 	local.offer_tls = t->certificate && (local.tls_required || p->worker->gate->attempt_starttls);
-	/* Tenants are told apart by their domain: a reload makes new objects. */
-	local.sni_conflict = p->link.tls && !domain_eq(&p->sni_tenant->domain, &t->domain);
+	/* By name: a reload between the two looks up another version of the same tenant. */
+	local.sni_conflict = p->link.tls && !(p->sni_tenant &&
+					     domain_eq(&p->sni_tenant->domain, &t->domain));
 	tenant_hold(t);
 	tenant_release(p->tenant);
 	p->tenant = t;
@@ -700,9 +729,10 @@ static void on_tls_up(void *owner)
 	stream_in_tls_up(&p->stream);
 }
 
+/* What the scanner says; of the stream's own faults it knows the first, a root without content. */
 static bool is_xml_fault(enum err_code code)
 {
-	return code >= ERR_XML && code <= ERR_NOT_XMPP;
+	return code >= ERR_XML && code <= ERR_STREAM_ROOT;
 }
 
 static void on_broken(void *owner, struct err why)
@@ -767,15 +797,9 @@ static bool targets_stay(const struct peer_in *p, const struct tenant *t)
 	return true;
 }
 
-static void rejudge(struct peer_in *p)
+/* The new version of the tenant; true when something in it has changed. */
+static bool take_tenant(struct peer_in *p, struct tenant *t)
 {
-	if (p->dead || !p->tenant)
-		return;
-	struct tenant *t = registry_find(p->worker->registry, &p->stream.ours);
-	if (!t || !targets_stay(p, t)) {
-		fail_stream(p, err_make(ERR_HOST_GONE)); /* RFC 6120 4.9.3.5 */
-		return;
-	}
 	bool changed = t->version != p->tenant->version;
 	tenant_hold(t);
 	tenant_release(p->tenant);
@@ -785,10 +809,41 @@ static void rejudge(struct peer_in *p)
 		if (pi && pi->route)
 			route_set_tenants(pi->route, t, t);
 	}
-	/* Where only others changed, proofs are looked at in their own time (proofs_hold). */
-	struct err why = changed ? judge_again(p) : err_ok();
+	return changed;
+}
+
+/* Looking at a certificate takes a signature or two: the streams of changed tenants take turns, or
+ * all of the worker's would stand still together. */
+static void judge_next(void *arg)
+{
+	struct worker *w = arg;
+	if (!w->peers_to_judge)
+		return;
+	struct peer_in *p = (struct peer_in *)((char *)w->peers_to_judge -
+					       offsetof(struct peer_in, judge));
+	leave_judging(p);
+	if (p->up && !p->closing && !p->dead)
+		(void)proofs_hold(p);
+	timer_start(w->timers, &w->judge_timer, JUDGE_EVERY_MS, judge_next, w);
+}
+
+/* Those whose tenant has not changed are judged in their own time. */
+static void rejudge(struct peer_in *p)
+{
+	if (p->dead || !p->tenant)
+		return;
+	struct tenant *t = registry_find(p->worker->registry, &p->stream.ours);
+	if (!t || !targets_stay(p, t)) {
+		fail_stream(p, err_make(ERR_HOST_GONE)); /* RFC 6120 4.9.3.5 */
+		return;
+	}
+	if (!take_tenant(p, t))
+		return;
+	struct err why = levels_hold(p);
 	if (err_is(why))
 		fail_stream(p, why);
+	else if (!p->judge.prev)
+		session_link_in(&p->worker->peers_to_judge, &p->judge);
 }
 
 void peers_in_reload(struct worker *w)
@@ -797,6 +852,7 @@ void peers_in_reload(struct worker *w)
 		next = n->next;
 		rejudge((struct peer_in *)n);
 	}
+	timer_start(w->timers, &w->judge_timer, JUDGE_EVERY_MS, judge_next, w);
 }
 
 void peers_in_stop(struct worker *w)

@@ -313,6 +313,9 @@ struct route *route_new(struct worker *w, const struct route_config *config,
 	struct route *r = MEM_NEW(struct route);
 	r->worker = w;
 	r->config = *config;
+	/* ADR-5: streams that carry stanzas have one form of a name, whatever the pair was asked in. */
+	r->config.from = domain_canonical(&config->from);
+	r->config.to = domain_canonical(&config->to);
 	r->events = events;
 	r->owner = owner;
 	tenant_hold(r->config.forward_tenant);

@@ -254,7 +254,7 @@ static void note_table(struct steer *s)
 static void on_reload(void *arg, struct gate *gate, struct registry *registry)
 {
 	struct steer *s = arg;
-	registry_free(registry); /* tenants are not this process's matter */
+	(void)registry; /* tenants are not this process's matter */
 	gate_free(s->gate);
 	steer_table_fini(&s->table);
 	s->gate = gate;
@@ -282,7 +282,7 @@ static void on_release(void *arg, int owner)
 	(void)arg, (void)owner;
 }
 
-static const struct channel_events channel_events = {
+static const struct channel_events channel_events = {.gate_only = true,
 	.reload = on_reload, .adopt = on_adopt, .release = on_release, .stop = on_stop};
 
 /* ---- life ---- */

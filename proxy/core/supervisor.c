@@ -256,6 +256,7 @@ static void turn(struct supervisor *s)
 
 int supervisor_run(const char *config_path)
 {
+	mem_one_heap();
 	struct supervisor *s = MEM_NEW(struct supervisor);
 	s->config_path = config_path;
 	if (!prepare(s))

@@ -37,8 +37,9 @@ struct tls {
 	unsigned quiet_records; /* begun since the last byte of data */
 	unsigned char header[RECORD_HEADER];
 	size_t header_len, body_left; /* of the record being read */
-	struct slice in;              /* ciphertext of the call under way */
-	struct buf *wire_out;         /* of the call under way */
+	bool alerted;	      /* the library has said in clear why it gives up */
+	struct slice in;      /* ciphertext of the call under way */
+	struct buf *wire_out; /* of the call under way */
 };
 
 static const int suites[] = {
@@ -79,6 +80,7 @@ static const uint16_t signatures[] = {
 static int give_wire(void *arg, const unsigned char *bytes, size_t len)
 {
 	struct tls *t = arg;
+	t->alerted |= len > 0 && bytes[0] == MBEDTLS_SSL_MSG_ALERT;
 	if (!t->wire_out || err_is(buf_append(t->wire_out, slice_of(bytes, len))))
 		return MBEDTLS_ERR_SSL_WANT_WRITE;
 	return (int)len;
@@ -280,6 +282,10 @@ static void set_failed(struct tls *t, int code)
 	if (code == MBEDTLS_ERR_SSL_UNEXPECTED_MESSAGE || code == MBEDTLS_ERR_SSL_UNEXPECTED_RECORD)
 		(void)mbedtls_ssl_send_alert_message(&t->ssl, MBEDTLS_SSL_ALERT_LEVEL_FATAL,
 			MBEDTLS_SSL_ALERT_MSG_UNEXPECTED_MESSAGE);
+	/* RFC 8446 4.1.1: where no group is in common the library goes without a word. */
+	if (code == MBEDTLS_ERR_SSL_HANDSHAKE_FAILURE && !t->alerted)
+		(void)mbedtls_ssl_send_alert_message(&t->ssl, MBEDTLS_SSL_ALERT_LEVEL_FATAL,
+			MBEDTLS_SSL_ALERT_MSG_HANDSHAKE_FAILURE);
 	if (err_is(t->refusal))
 		t->error = t->refusal;
 	else if (code == MBEDTLS_ERR_SSL_NO_APPLICATION_PROTOCOL)

@@ -13,7 +13,7 @@ from tests.lib import readme
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 GATE = ROOT / os.environ.get("FEDGATE", "build/fedgate")
 DOCUMENTS = [ROOT / "README.md", ROOT / "proxy/README.md"]
-PARTS = {"install", "certificate", "check", "prosody", "ejabberd", "look"}
+PARTS = {"install", "certificate", "check", "prosody", "ejabberd", "start", "look"}
 # As Debian 12 ships it, shortened.
 EJABBERD_YML = """\
 listen:

@@ -81,7 +81,8 @@ class Runner(unittest.TestCase):
                 ("it crashes on the way", f"printf '{PASSES}'; kill -SEGV $$", (1, 1, 1)),
                 ("it says nothing", "exit 0", (0, 1, 1)),
                 ("a failure with status 0", f"printf '{FAILS}'", (0, 1, 1)),
-                ("a test that is skipped", "printf '[  SKIPPED ] one\\n'", (0, 1, 1))]
+                ("nothing but a test that is skipped", "printf '[  SKIPPED ] one\\n'", (0, 1, 1)),
+                ("and one beside it", f"printf '{PASSES}[  SKIPPED ] one\\n'", (1, 0, 0))]
         for name, text, expected in rows:
             with self.subTest(name):
                 self.report = report.Report(self.home / "logs", 1)

@@ -120,8 +120,8 @@ class Gate:
                 found[int(words[words.index(role) + 1])] = pid
         return found
 
-    def kill_worker(self, number, how=signal.SIGKILL):
-        pid = self.children()[number]
+    def kill_worker(self, number, how=signal.SIGKILL, role="worker"):
+        pid = self.children(role)[number]
         os.kill(pid, how)
         return pid
 

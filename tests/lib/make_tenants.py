@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+PURPOSES = [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
 GATE = """[gate]
 listen = 127.0.0.1:5269
 user = nobody
@@ -88,7 +89,7 @@ class Authority:
             .not_valid_before(self.start)
             .not_valid_after(self.end)
             .add_extension(x509.SubjectAlternativeName([x509.DNSName(n) for n in names]), False)
-            .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), False)
+            .add_extension(x509.ExtendedKeyUsage(PURPOSES), False)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), True)
             .sign(self.key, hashes.SHA256())
             .public_bytes(serialization.Encoding.PEM)
@@ -104,6 +105,8 @@ def parse_arguments():
     p.add_argument("--backend", default="127.0.0.1:5280", help="of every tenant")
     p.add_argument("--days", type=int, default=90, help="how long the certificates last")
     p.add_argument("--keys", type=int, default=50, help="how many different keys to make")
+    p.add_argument("--own", type=int, default=None,
+                   help="how many of them get a certificate that names them; the others a copy")
     p.add_argument("--ca", nargs=2, metavar=("CERT", "KEY"), help="sign with this authority")
     return p.parse_args()
 
@@ -122,11 +125,12 @@ def main():
     texts = [pem_of(k) for k in keys]
     for n in range(args.first, args.first + args.count):
         domain = f"t{n:06}.{args.suffix}"
-        key = keys[n % len(keys)]
-        chain = authority.sign(key, [domain, "conference." + domain])
+        if args.own is None or n - args.first < args.own:
+            key = n % len(keys)
+            chain = authority.sign(keys[key], [domain, "conference." + domain])
         tenant = TENANT.format(domain=domain, backend=args.backend)
         write(f"{base}/certs/{domain}.pem", chain)
-        write(f"{base}/keys/{domain}.key", texts[n % len(keys)], 0o600)
+        write(f"{base}/keys/{domain}.key", texts[key], 0o600)
         write(f"{base}/tenants.d/{domain}.ini", tenant.encode())
 
 

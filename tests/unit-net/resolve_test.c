@@ -252,6 +252,7 @@ static void kinds_of_failure_stay_apart(void **state)
 	assert_true(a->status == RESOLVE_FAILED || a->status == RESOLVE_TIMEOUT);
 }
 
+/* DNS-6 */
 static void validation_tells_secure_from_insecure_and_bogus(void **state)
 {
 	(void)state;

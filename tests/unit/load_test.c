@@ -40,9 +40,9 @@ static void a_tenant_is_found_by_each_of_its_domains(void **state)
 	assert_ptr_not_equal(site_find("bree.example"), site_find("shire.example"));
 	assert_null(site_find("mordor.example"));
 	assert_true(tenant_has_domain(
-		site_find("shire.example"), &(struct domain){24, "conference.shire.example"}));
+		site_find("shire.example"), &(struct domain){.len = 24, .name = "conference.shire.example"}));
 	assert_false(tenant_has_domain(
-		site_find("shire.example"), &(struct domain){12, "bree.example"}));
+		site_find("shire.example"), &(struct domain){.len = 12, .name = "bree.example"}));
 }
 
 static void an_idn_tenants_file_may_be_called_either_way(void **state)

@@ -186,6 +186,7 @@ static void each_reason_has_its_stanza_error(void **state)
 	}
 }
 
+/* ADR-6 */
 static void what_is_a_stanza_is_told_by_namespace_and_name(void **state)
 {
 	(void)state;
@@ -226,7 +227,7 @@ struct passing {
 	const char *from, *to; /* rewritten, when they are */
 };
 
-/* ADR-1..ADR-5, ADR-8, ST-9, M02..M04 */
+/* ADR-1..ADR-5, ADR-8, BE-3, ST-9, M02..M04 */
 static void a_stanza_goes_only_with_its_own_proven_pair(void **state)
 {
 	(void)state;

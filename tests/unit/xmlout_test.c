@@ -265,6 +265,23 @@ static void dialback_is_written_with_the_prefix_db(void **state)
 		    "type='cancel'><item-not-found " STANZAS "/></error></db:verify>");
 }
 
+/* Keys are made, and answers looked up, under the letters that the asking side uses. */
+static void dialback_answers_in_the_form_it_was_asked_in(void **state)
+{
+	(void)state;
+	struct domain a = name("a.example"), b = name("M\xc3\xbcller.example");
+	struct domain same = name("XN--Mller-KVA.example"), canonical = domain_canonical(&same);
+	struct buf out;
+	buf_init(&out, BUF_UNLIMITED);
+	assert_true(domain_eq(&b, &same));
+	xml_db_result(&out, &a, &b, "valid", SLICE_NONE);
+	check(&out, "<db:result from='a.example' to='m\xc3\xbcller.example' type='valid'/>");
+	xml_db_result(&out, &same, &a, "valid", SLICE_NONE);
+	check(&out, "<db:result from='xn--mller-kva.example' to='a.example' type='valid'/>");
+	xml_db_result(&out, &a, &canonical, "valid", SLICE_NONE);
+	check(&out, "<db:result from='a.example' to='m\xc3\xbcller.example' type='valid'/>");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -274,6 +291,7 @@ int main(void)
 		cmocka_unit_test(an_ending_that_is_no_error_is_an_end_tag),
 		cmocka_unit_test(every_reason_is_a_stream_error_of_rfc_6120),
 		cmocka_unit_test(dialback_is_written_with_the_prefix_db),
+		cmocka_unit_test(dialback_answers_in_the_form_it_was_asked_in),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -95,6 +95,7 @@ class Faults(unittest.TestCase):
         self.assertGreater(len(delivered), 100)
 
     def test_the_remote_is_killed_and_stays_dead(self):
+        """ADR-7, BE-5: all that cannot be delivered comes back, once and in order."""
         self.begin("rohan.example")
         remote = self.servers["rohan.example"]
         flow = self.outbound("rohan.example", "dead")

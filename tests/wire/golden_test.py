@@ -26,8 +26,8 @@ import unittest
 import common
 from lab import gate as lab_gate
 from lab.scene import SERVERS, Scene
-from script import (FEATURE_DIALBACK, FEATURE_EXTERNAL, TLS, Closed, Dialogue, ScriptedServer,
-                    attribute, client_context, message)
+from script import (FEATURE_EXTERNAL, TLS, Closed, Dialogue, ScriptedServer, attribute,
+                    client_context, message)
 from stage import GATE, Stage
 
 TYPES = range(1, 7)
@@ -50,11 +50,11 @@ CELLS = {
     (6, 4): "U U FG-C04 FG-T01", (6, 5): "T T", (6, 6): "T T",
 }
 NOT_PURE = {(1, 4, "dials", "clear"): "E", (1, 5, "dials", "clear"): "E"}
-# Stock servers judge a certificate behind the handshake: dialled they say so, dialling they go
-# without a word.
+# Stock servers judge a certificate behind the handshake: dialled they say so, dialling they may be
+# gone before their word is.
 STOCK_REASONS = {
-    (4, 6, "dials"): {"FG-S20"}, (4, 6, "answers"): {"FG-C04"},
-    (6, 4, "dials"): {"FG-C04"}, (6, 4, "answers"): set(),
+    (4, 6, "dials"): [{"FG-S20"}], (4, 6, "answers"): [{"FG-C04"}],
+    (6, 4, "dials"): [{"FG-C04"}], (6, 4, "answers"): [set(), {"FG-S20"}],
 }
 
 
@@ -349,7 +349,7 @@ class Real(unittest.TestCase):
             self.users[sender].message(self.users[target].full, "well met", ident)
             if level == "U":
                 self.refused(sender, target, ident, mark)
-                self.assertEqual(self.reasons(mark), STOCK_REASONS[init, recv, role])
+                self.assertIn(self.reasons(mark), STOCK_REASONS[init, recv, role])
                 return
             self.users[target].wait(lambda one: one.get("id") == ident, 10, "the message")
             up = self.gate.wait_event("stream-up", leg="W-OUT" if role == "dials" else "W-IN",
