@@ -19,7 +19,8 @@ static int version(int argc, char **argv);
 static const struct verb verbs[] = {
 	{"serve", cmd_serve, "run the gate in the foreground"},
 	{"check", cmd_check, "read the whole configuration and report every fault; starts nothing"},
-	{"backend-config", cmd_backend_config, "print what Prosody or ejabberd needs behind this gate"},
+	{"backend-config", cmd_backend_config,
+		"print what Prosody or ejabberd needs behind this gate"},
 	{"reference", cmd_reference, "print every key of the configuration"},
 	{"help", help, "print this"},
 	{"version", version, "print the version"},
@@ -37,7 +38,8 @@ static int help(int argc, char **argv)
 		if (verbs[i].sentence)
 			printf("  fedgate %-15s %s\n", verbs[i].name, verbs[i].sentence);
 	}
-	printf("\nThe configuration is " CMD_DEFAULT_CONFIG " unless --config FILE says otherwise.\n"
+	printf("\nThe configuration is " CMD_DEFAULT_CONFIG
+	       " unless --config FILE says otherwise.\n"
 	       "Exit status: 0 fine, 1 a problem was found, 2 usage, 3 cannot run.\n");
 	return 0;
 }

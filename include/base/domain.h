@@ -17,7 +17,7 @@
 enum { DOMAIN_MAX = 253, DOMAIN_UNICODE_MAX = 1023 };
 
 struct domain {
-	uint8_t len;		   /* 0: no domain */
+	uint8_t len;               /* 0: no domain */
 	char name[DOMAIN_MAX + 1]; /* A-labels, lower case, NUL-terminated */
 	/* It was written in A-labels. Whoever writes so compares so, and keeps a dialback key under
 	 * that name: the answer is written alike. Means nothing to domain_eq(). */

@@ -19,8 +19,8 @@ struct err child_binary_open(void);
 /* False, with a sentence for the operator in *why, when there is no such user or it is root. */
 bool child_user_find(const char *name, struct child_user *out, const char **why);
 /* Starts `role` number n; *channel is our end. */
-struct err child_start(const struct child_user *user, const char *role, unsigned n, pid_t *pid,
-	int *channel);
+struct err child_start(
+	const struct child_user *user, const char *role, unsigned n, pid_t *pid, int *channel);
 /* The supervisor keeps the right to read files, to start children as another user and to signal
  * them; everything else goes. */
 void child_drop_own_privileges(void);

@@ -51,8 +51,8 @@ struct dial {
 	size_t candidate_count;
 	struct dial_attempt *attempts[DIAL_ATTEMPTS_MAX];
 	sa_family_t last_family; /* of the last candidate that was tried */
-	bool handed;		 /* the owner has a socket: nothing goes on until dial_next */
-	struct err last; /* the reason to give when nothing is left */
+	bool handed;             /* the owner has a socket: nothing goes on until dial_next */
+	struct err last;         /* the reason to give when nothing is left */
 	struct timer stagger, total;
 	/* Only where DNS points, nothing is connected (delegation): */
 	bool only_look;

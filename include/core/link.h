@@ -42,23 +42,23 @@ struct link {
 	uv_tcp_t tcp;
 	uv_write_t write;
 	uv_shutdown_t shutdown;
-	struct tls *tls;   /* owned or NULL */
-	struct scan *scan; /* owned */
-	struct buf wire_out;	  /* ciphertext or plaintext for the kernel */
-	struct buf held;	  /* plaintext that came while paused */
-	bool sniff_tls;		  /* the first byte decides (XEP-0368 and RFC 6120 on one port) */
+	struct tls *tls;     /* owned or NULL */
+	struct scan *scan;   /* owned */
+	struct buf wire_out; /* ciphertext or plaintext for the kernel */
+	struct buf held;     /* plaintext that came while paused */
+	bool sniff_tls;      /* the first byte decides (XEP-0368 and RFC 6120 on one port) */
 	const struct tls_params *sniff_params;
 	bool paused, reading, feeding, broken, tls_reported, dirty, shutting, injected_check;
-	bool input_over;	/* the kernel has no more for us */
-	bool output_over;       /* TLS makes no more records; told at the turn's end */
-	struct err after_held;	/* how TLS ended behind what is held */
-	bool waiting;		/* libuv holds waiting_byte until the kernel takes it */
+	bool input_over;       /* the kernel has no more for us */
+	bool output_over;      /* TLS makes no more records; told at the turn's end */
+	struct err after_held; /* how TLS ended behind what is held */
+	bool waiting;          /* libuv holds waiting_byte until the kernel takes it */
 	char waiting_byte;
-	uint64_t wire_queued;	/* bytes ever appended to wire_out */
-	uint64_t wire_taken;	/* bytes the kernel has taken */
+	uint64_t wire_queued; /* bytes ever appended to wire_out */
+	uint64_t wire_taken;  /* bytes the kernel has taken */
 	uint64_t bytes_in;
-	uint64_t drained; /* bytes that came behind our goodbye */
-	uint64_t active_ms; /* last byte in or out, loop clock */
+	uint64_t drained;      /* bytes that came behind our goodbye */
+	uint64_t active_ms;    /* last byte in or out, loop clock */
 	struct timer deadline; /* of FINISHING */
 	struct link *next_dirty;
 	struct sockaddr_storage remote_addr;
@@ -69,7 +69,8 @@ struct err link_open(struct link *l, struct worker *w, int fd, const struct scan
 	const struct link_events *events, void *owner);
 /* Both protocols on one port: a first byte of 0x16 starts TLS with these parameters (borrowed). */
 void link_sniff(struct link *l, const struct tls_params *params);
-/* TLS from the next byte on. False when bytes stood behind the element that asked for it (TLS-1). */
+/* TLS from the next byte on. False when bytes stood behind the element that asked for it (TLS-1).
+ */
 bool link_start_tls(struct link *l, const struct tls_params *params);
 /* A new XML document comes next on the same connection. */
 void link_restart(struct link *l);
@@ -86,9 +87,9 @@ void link_pause(struct link *l);
 void link_resume(struct link *l);
 /* Flush, say goodbye (close_notify, FIN), wait a little for the other side's, close. */
 void link_finish(struct link *l, uint64_t within_ms);
-void link_close(struct link *l); /* now */
-bool link_is_open(const struct link *l); /* may be written to */
+void link_close(struct link *l);           /* now */
+bool link_is_open(const struct link *l);   /* may be written to */
 size_t link_backlog(const struct link *l); /* bytes not yet with the kernel */
-void link_flush(struct link *l); /* for the worker's end of turn */
+void link_flush(struct link *l);           /* for the worker's end of turn */
 
 #endif

@@ -26,18 +26,18 @@ struct outgoing_events {
 	/* condition and text are the other side's words, "" when it said nothing. */
 	void (*failed)(void *owner, struct err why, const char *condition, const char *text);
 	void (*answered)(void *owner, enum db_outcome outcome); /* questions */
-	void (*room)(void *owner); /* the queue shrank */
+	void (*room)(void *owner);                              /* the queue shrank */
 };
 
 struct outgoing_config {
-	struct tenant *tenant;	     /* whose policy, certificate or backend; held */
-	bool backend;		     /* dial the tenant's backend, else the peer `remote` */
-	struct domain local, remote; /* of our stream header */
-	const char *session;	     /* id for the log; copied */
-	const char *leg;	     /* "W-OUT", "B-IN", "W-VERIFY", "B-VERIFY"; static */
-	const char *lang;	     /* stream xml:lang; copied; "" = en */
+	struct tenant *tenant;              /* whose policy, certificate or backend; held */
+	bool backend;                       /* dial the tenant's backend, else the peer `remote` */
+	struct domain local, remote;        /* of our stream header */
+	const char *session;                /* id for the log; copied */
+	const char *leg;                    /* "W-OUT", "B-IN", "W-VERIFY", "B-VERIFY"; static */
+	const char *lang;                   /* stream xml:lang; copied; "" = en */
 	const char *verify_id, *verify_key; /* a question; NULL: stanzas */
-	size_t queue_factor; /* times the configuration's queue limits; 0: once */
+	size_t queue_factor;                /* times the configuration's queue limits; 0: once */
 };
 
 enum outgoing_state { OUTGOING_IDLE, OUTGOING_DIALING, OUTGOING_NEGOTIATING, OUTGOING_READY };
@@ -51,7 +51,7 @@ void outgoing_start(struct outgoing *o);
 /* ERR_QUEUE_FULL when the limits of the configuration are reached. */
 struct err outgoing_push(struct outgoing *o, struct slice stanza);
 enum outgoing_state outgoing_state(const struct outgoing *o);
-size_t outgoing_queued(const struct outgoing *o);	/* stanzas */
+size_t outgoing_queued(const struct outgoing *o); /* stanzas */
 size_t outgoing_queued_bytes(const struct outgoing *o);
 uint64_t outgoing_oldest_ms(const struct outgoing *o);
 /* XEP-0478: what the other side takes at most; 0: it did not say. */

@@ -7,9 +7,9 @@
 #include "xmpp/stanza.h"
 
 struct relay {
-	struct pair *pair;    /* NULL: refused */
-	struct slice bytes;   /* what goes on; valid until the next element or relay call */
-	struct err wrong;     /* the stanza is refused */
+	struct pair *pair;  /* NULL: refused */
+	struct slice bytes; /* what goes on; valid until the next element or relay call */
+	struct err wrong;   /* the stanza is refused */
 };
 
 /* in_lang: xml:lang of the stream it came on; out_lang: of the stream it goes out on. */

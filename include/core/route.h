@@ -24,8 +24,8 @@ struct route_events {
 struct route_config {
 	struct domain from, to;
 	struct tenant *forward_tenant, *back_tenant; /* whose stream each way is; held */
-	bool forward_backend, back_backend;	     /* it ends at that tenant's backend */
-	const char *session, *lang;		     /* copied */
+	bool forward_backend, back_backend;          /* it ends at that tenant's backend */
+	const char *session, *lang;                  /* copied */
 };
 
 struct route;

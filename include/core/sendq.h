@@ -22,12 +22,12 @@ struct sendq_item {
 };
 
 struct sendq {
-	struct buf bytes;	  /* of all items that are not accepted */
+	struct buf bytes;         /* of all items that are not accepted */
 	struct sendq_item *items; /* owned ring */
 	size_t first, count, room;
-	size_t pulled;	     /* of count, from the first on */
+	size_t pulled; /* of count, from the first on */
 	size_t pulled_bytes;
-	uint64_t *unacked;   /* owned ring of wire_ends that were accepted */
+	uint64_t *unacked; /* owned ring of wire_ends that were accepted */
 	size_t unacked_first, unacked_count, unacked_room;
 	size_t max_stanzas;
 };
@@ -49,11 +49,12 @@ void sendq_acknowledged(struct sendq *q, uint64_t wire_acked);
 /* The connection is gone: returns how many stanzas are in flight at the cut (accepted, not
  * acknowledged) and makes the ones that never left whole ready for the next connection. */
 size_t sendq_cut(struct sendq *q, uint64_t wire_acked);
-size_t sendq_count(const struct sendq *q);   /* not accepted */
-size_t sendq_bytes(const struct sendq *q);   /* likewise */
-size_t sendq_unacked(const struct sendq *q); /* accepted, not known to be acknowledged */
+size_t sendq_count(const struct sendq *q);       /* not accepted */
+size_t sendq_bytes(const struct sendq *q);       /* likewise */
+size_t sendq_unacked(const struct sendq *q);     /* accepted, not known to be acknowledged */
 uint64_t sendq_oldest_ms(const struct sendq *q); /* since_ms of the first; 0 when empty */
-/* Takes the first stanza off (to bounce it); valid until the next call. Only when none is pulled. */
+/* Takes the first stanza off (to bounce it); valid until the next call. Only when none is pulled.
+ */
 bool sendq_take(struct sendq *q, struct slice *stanza);
 
 #endif

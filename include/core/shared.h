@@ -23,8 +23,8 @@ void shared_unmap(struct shared *s);
 void shared_pending_add(struct shared *s, const struct domain *peer, const struct domain *tenant,
 	uint64_t now_ms, uint32_t ttl_ms);
 void shared_pending_drop(struct shared *s, const struct domain *peer, const struct domain *tenant);
-bool shared_pending_has(struct shared *s, const struct domain *peer, const struct domain *tenant,
-	uint64_t now_ms);
+bool shared_pending_has(
+	struct shared *s, const struct domain *peer, const struct domain *tenant, uint64_t now_ms);
 
 /* Node-wide counters, for the status line and tests. */
 enum shared_counter {
@@ -42,7 +42,7 @@ int64_t shared_counter(const struct shared *s, enum shared_counter c);
 /* What worker n holds right now: the supervisor logs it when the worker dies. */
 struct shared_held {
 	uint64_t stanzas, bytes; /* in its queues */
-	uint64_t unacked;	 /* stanzas with the kernel, not known to have arrived */
+	uint64_t unacked;        /* stanzas with the kernel, not known to have arrived */
 };
 void shared_held_set(struct shared *s, unsigned worker, struct shared_held held);
 struct shared_held shared_held_get(const struct shared *s, unsigned worker);

@@ -25,8 +25,8 @@ struct member {
 	enum member_role role;
 	unsigned number;
 	enum member_state state;
-	pid_t pid;   /* 0: not running */
-	int channel; /* -1: not running */
+	pid_t pid;       /* 0: not running */
+	int channel;     /* -1: not running */
 	uv_poll_t *poll; /* owned; NULL when not running */
 	uv_timer_t restart;
 	uint64_t started_ms, wait_ms;
@@ -39,7 +39,7 @@ struct member {
 struct supervisor {
 	uv_loop_t *loop;
 	const char *config_path;
-	struct gate *gate;	   /* owned */
+	struct gate *gate;         /* owned */
 	struct registry *registry; /* owned */
 	struct secrets secrets;
 	struct shared *shared;

@@ -28,11 +28,12 @@ enum wire_type {
 
 struct wire {
 	uint32_t type;
-	uint32_t number;  /* BOOT: of the worker; ADOPT, RELEASE: owner; OPEN: tenant, 0: the gate */
-	uint32_t file;	  /* OPEN: enum channel_file */
-	uint32_t serial;  /* OPEN, OPENED */
-	int32_t error;	  /* OPENED: errno */
-	uint32_t listens; /* BOOT, ADOPT: how many of the descriptors are public (steer: UDP) ones */
+	uint32_t number; /* BOOT: of the worker; ADOPT, RELEASE: owner; OPEN: tenant, 0: the gate */
+	uint32_t file;   /* OPEN: enum channel_file */
+	uint32_t serial; /* OPEN, OPENED */
+	int32_t error;   /* OPENED: errno */
+	uint32_t
+		listens; /* BOOT, ADOPT: how many of the descriptors are public (steer: UDP) ones */
 	uint64_t within_ms; /* STOP */
 	uint8_t has_previous_secret;
 	struct dbkey_secret secret, previous_secret; /* BOOT */

@@ -9,7 +9,7 @@
 
 /* What a worker is born with. All of it is owned by the worker from here on. */
 struct worker_boot {
-	unsigned number;		 /* 0.. */
+	unsigned number; /* 0.. */
 	struct gate *gate;
 	struct registry *registry;
 	struct dbkey_secret secret, previous_secret;

@@ -31,7 +31,7 @@ struct grave;
 struct worker {
 	uv_loop_t *loop;
 	unsigned number;
-	struct gate *gate;	   /* owned */
+	struct gate *gate;         /* owned */
 	struct registry *registry; /* owned */
 	struct shared *shared;
 	struct channel *channel;
@@ -42,13 +42,13 @@ struct worker {
 	bool has_previous_secret, stopping;
 	unsigned generation; /* of the configuration: changes with every reload */
 	struct link *dirty_links;
-	struct buf plain;	/* one shared buffer for decrypted bytes */
+	struct buf plain;       /* one shared buffer for decrypted bytes */
 	struct actions actions; /* one shared step record */
 	struct stanza_addresses *addresses;
-	struct buf repaired;	/* one shared buffer for a repaired stanza */
+	struct buf repaired; /* one shared buffer for a repaired stanza */
 	struct ticket_slot *slots;
 	uint32_t slot_count, free_slot;
-	struct map *breakers;	/* core/breaker.h */
+	struct map *breakers; /* core/breaker.h */
 	uint64_t breakers_swept_ms;
 	struct map *delegations; /* tenant domain -> struct delegation */
 	struct map *per_address; /* peer address -> count */
@@ -71,7 +71,7 @@ uint32_t worker_random(void);
 /* Whether a network interface of this machine has the address. */
 bool worker_has_address(const struct worker *w, const struct sockaddr_storage *addr);
 uint64_t worker_now_ms(const struct worker *w); /* the loop's clock */
-int64_t worker_wall_s(void);			/* seconds since 1970 UTC */
+int64_t worker_wall_s(void);                    /* seconds since 1970 UTC */
 
 struct ticket worker_ticket(struct worker *w, void *object,
 	void (*answer)(void *object, const struct resolve_answer *answer));

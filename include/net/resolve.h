@@ -21,8 +21,8 @@ enum { RESOLVE_SRV_MAX = 64, RESOLVE_ADDR_MAX = 16 };
 
 enum resolve_status {
 	RESOLVE_DATA,
-	RESOLVE_NONE,	  /* the name or the type does not exist */
-	RESOLVE_FAILED,	  /* SERVFAIL, REFUSED, malformed */
+	RESOLVE_NONE,   /* the name or the type does not exist */
+	RESOLVE_FAILED, /* SERVFAIL, REFUSED, malformed */
 	RESOLVE_TIMEOUT,
 	RESOLVE_BOGUS,
 };
@@ -37,12 +37,12 @@ struct resolve_answer {
 	struct ticket ticket;
 	int tag; /* what the caller gave with the question */
 	enum resolve_status status;
-	bool secure;		/* DNSSEC validated */
-	bool nxdomain;		/* RESOLVE_NONE: the whole name does not exist */
-	size_t srv_count;	/* SRV questions; records that cannot be read are left out */
+	bool secure;      /* DNSSEC validated */
+	bool nxdomain;    /* RESOLVE_NONE: the whole name does not exist */
+	size_t srv_count; /* SRV questions; records that cannot be read are left out */
 	struct resolve_srv srv[RESOLVE_SRV_MAX];
-	size_t srv_dropped;	/* records over the maximum */
-	size_t addr_count;	/* address questions */
+	size_t srv_dropped;                             /* records over the maximum */
+	size_t addr_count;                              /* address questions */
 	struct sockaddr_storage addr[RESOLVE_ADDR_MAX]; /* port 0 */
 	uint32_t ttl;
 };
@@ -50,10 +50,10 @@ struct resolve_answer {
 typedef void (*resolve_done)(void *arg, const struct resolve_answer *answer);
 
 struct resolve_config {
-	const char *forward;	  /* "ADDR[@PORT]" of a resolver, or NULL: resolv.conf */
+	const char *forward;      /* "ADDR[@PORT]" of a resolver, or NULL: resolv.conf */
 	const char *trust_anchor; /* file with DS or DNSKEY, or NULL: no validation */
-	uint64_t timeout_ms;	  /* per question; 5000 */
-	unsigned max_pending;	  /* questions under way; beyond it RESOLVE_FAILED at once */
+	uint64_t timeout_ms;      /* per question; 5000 */
+	unsigned max_pending;     /* questions under way; beyond it RESOLVE_FAILED at once */
 };
 
 struct resolver;
@@ -68,7 +68,7 @@ void resolver_free(struct resolver *r);
 void resolve_srv(struct resolver *r, const char *service, const struct domain *name,
 	struct ticket ticket, int tag);
 /* family AF_INET or AF_INET6; CNAMEs are followed by libunbound. */
-void resolve_addr(struct resolver *r, const struct domain *name, int family, struct ticket ticket,
-	int tag);
+void resolve_addr(
+	struct resolver *r, const struct domain *name, int family, struct ticket ticket, int tag);
 
 #endif

@@ -19,8 +19,8 @@ struct dbkey_secret {
 void dbkey_make(const struct dbkey_secret *secret, enum dbkey_label label, const struct domain *to,
 	const struct domain *from, struct slice id, char out[DBKEY_TEXT_LEN + 1]);
 /* Recomputes and compares in constant time (DB-7, CVE-2021-32921). */
-bool dbkey_check(const struct dbkey_secret *secret, enum dbkey_label label,
-	const struct domain *to, const struct domain *from, struct slice id, struct slice key);
+bool dbkey_check(const struct dbkey_secret *secret, enum dbkey_label label, const struct domain *to,
+	const struct domain *from, struct slice id, struct slice key);
 /* XEP-0185's own recipe, kept for its published vectors and for tests with other software. */
 void dbkey_xep0185(struct slice secret, struct slice to, struct slice from, struct slice id,
 	char out[DBKEY_TEXT_LEN + 1]);

@@ -8,10 +8,10 @@
 
 enum {
 	VALUE_MAX = 256,
-	LINE_MAX_BYTES = 4096,      /* PIPE_BUF: lines of several processes never mix */
-	TAIL_BYTES = 640,           /* kept for why a line was written, and its end */
-	END_BYTES = 32,             /* kept for what was left out, brace and newline */
-	LINES_PER_SECOND = 20,      /* per reason */
+	LINE_MAX_BYTES = 4096, /* PIPE_BUF: lines of several processes never mix */
+	TAIL_BYTES = 640,      /* kept for why a line was written, and its end */
+	END_BYTES = 32,        /* kept for what was left out, brace and newline */
+	LINES_PER_SECOND = 20, /* per reason */
 };
 
 static struct {
@@ -276,8 +276,8 @@ void log_reason(struct err e, const char *event, ...)
 		level = LOG_WARN;
 	if (level > out.level)
 		return;
-	/* Not only where a peer is to blame: strangers can name a tenant without a certificate, or a
-	 * domain whose DNS fails, as often as they like (R11). */
+	/* Not only where a peer is to blame: strangers can name a tenant without a certificate, or
+	 * a domain whose DNS fails, as often as they like (R11). */
 	int held = row->blame == BLAME_US ? 0 : rate_take(e.code);
 	if (held < 0)
 		return;

@@ -29,10 +29,9 @@ bool child_user_find(const char *name, struct child_user *out, const char **why)
 	if (!out->change)
 		return true;
 	const struct passwd *p = getpwnam(name);
-	*why = !p ? "there is no such user; make one with `adduser --system --group`"
-	       : p->pw_uid == 0
-		       ? "the workers must not run as root"
-		       : NULL;
+	*why = !p               ? "there is no such user; make one with `adduser --system --group`"
+	       : p->pw_uid == 0 ? "the workers must not run as root"
+				: NULL;
 	if (*why)
 		return false;
 	out->uid = p->pw_uid;
@@ -43,9 +42,9 @@ bool child_user_find(const char *name, struct child_user *out, const char **why)
 /* In the child, between fork and exec: only what is safe there. */
 static bool become(const struct child_user *user)
 {
-	if (user->change && (setgroups(0, NULL) != 0 ||
-				    setresgid(user->gid, user->gid, user->gid) != 0 ||
-				    setresuid(user->uid, user->uid, user->uid) != 0))
+	if (user->change &&
+		(setgroups(0, NULL) != 0 || setresgid(user->gid, user->gid, user->gid) != 0 ||
+			setresuid(user->uid, user->uid, user->uid) != 0))
 		return false;
 	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0;
 }
@@ -70,8 +69,8 @@ static _Noreturn void run(const struct child_user *user, int channel, char *cons
 	_exit(3);
 }
 
-struct err child_start(const struct child_user *user, const char *role, unsigned n, pid_t *pid,
-	int *channel)
+struct err child_start(
+	const struct child_user *user, const char *role, unsigned n, pid_t *pid, int *channel)
 {
 	int pair[2];
 	char number[12];
@@ -92,8 +91,8 @@ struct err child_start(const struct child_user *user, const char *role, unsigned
 
 void child_drop_own_privileges(void)
 {
-	const uint32_t keep = 1U << CAP_DAC_READ_SEARCH | 1U << CAP_KILL | 1U << CAP_SETUID |
-			      1U << CAP_SETGID;
+	const uint32_t keep =
+		1U << CAP_DAC_READ_SEARCH | 1U << CAP_KILL | 1U << CAP_SETUID | 1U << CAP_SETGID;
 	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
 	struct __user_cap_data_struct data[2] = {0};
 	if (geteuid() != 0 || syscall(SYS_capget, &header, data) != 0)

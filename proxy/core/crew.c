@@ -251,9 +251,8 @@ static struct err send_boot(struct member *m)
 {
 	struct supervisor *s = m->supervisor;
 	struct wire_fds fds = {.count = 0};
-	struct wire boot = {.type = WIRE_BOOT,
-		.number = m->number,
-		.listens = (uint32_t)m->public_count};
+	struct wire boot = {
+		.type = WIRE_BOOT, .number = m->number, .listens = (uint32_t)m->public_count};
 	if (m->role == MEMBER_WORKER) {
 		boot.secret = s->secrets.now;
 		boot.previous_secret = s->secrets.previous;

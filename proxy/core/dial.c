@@ -15,10 +15,10 @@
 #include <unistd.h>
 
 enum {
-	STAGGER_MS = 250,      /* RFC 8305 5 */
-	ATTEMPT_MS = 10000,    /* one candidate (BE-20) */
-	TOTAL_MS = 60000,      /* all candidates together, negotiation included (BE-20) */
-	DEFAULT_PORT = 5269,   /* RFC 6120 3.2.2 */
+	STAGGER_MS = 250,    /* RFC 8305 5 */
+	ATTEMPT_MS = 10000,  /* one candidate (BE-20) */
+	TOTAL_MS = 60000,    /* all candidates together, negotiation included (BE-20) */
+	DEFAULT_PORT = 5269, /* RFC 6120 3.2.2 */
 	TAG_SRV = 1,
 	TAG_SRV_DIRECT = 2,
 	TAG_A = 3,
@@ -151,8 +151,7 @@ static bool attempt_start(struct dial *d, size_t slot, size_t candidate)
 static bool address_allowed(const struct dial *d, const struct sockaddr_storage *addr)
 {
 	/* DNS-10, DB-15: checked after resolution, and it is this address that is dialled. */
-	return address_is_public(addr) ||
-	       network_list_has(&d->worker->gate->allow_private, addr);
+	return address_is_public(addr) || network_list_has(&d->worker->gate->allow_private, addr);
 }
 
 static uint16_t port_of(const struct sockaddr_storage *sa)
@@ -438,7 +437,8 @@ static void ask_srv(struct dial *d, const struct domain *domain)
 {
 	d->domain = *domain;
 	d->questions = 2;
-	resolve_srv(d->worker->resolver, "_xmpps-server._tcp", domain, ticket_of(d), TAG_SRV_DIRECT);
+	resolve_srv(
+		d->worker->resolver, "_xmpps-server._tcp", domain, ticket_of(d), TAG_SRV_DIRECT);
 	resolve_srv(d->worker->resolver, "_xmpp-server._tcp", domain, ticket_of(d), TAG_SRV);
 }
 

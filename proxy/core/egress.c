@@ -12,8 +12,8 @@
 enum {
 	GOODBYE_MS = 3000,
 	HEADER_MS = 10000, /* until the header, and for verify-only streams (BE-17) */
-	HOLD_MS = 2000,	   /* house rules 1: then `valid`, and the remote is dialled lazily */
-	HINT_MS = 25,	   /* how often the shared hint is looked at while holding */
+	HOLD_MS = 2000,    /* house rules 1: then `valid`, and the remote is dialled lazily */
+	HINT_MS = 25,      /* how often the shared hint is looked at while holding */
 };
 
 struct egress {
@@ -194,11 +194,11 @@ static void on_route_ready(void *owner)
 }
 
 /* BE-10 and the table of protocol sheet 20.4: what the user of the backend gets to read. */
-static void fail_before_valid(struct pair_out *po, struct err why, const char *condition,
-	const char *text)
+static void fail_before_valid(
+	struct pair_out *po, struct err why, const char *condition, const char *text)
 {
-	static const char *const passed_on[] = {"host-unknown", "host-gone", "policy-violation",
-		"resource-constraint"};
+	static const char *const passed_on[] = {
+		"host-unknown", "host-gone", "policy-violation", "resource-constraint"};
 	const char *told = err_row(why.code)->condition;
 	char detail[200] = "";
 	if (!*told || why.code == ERR_PEER_STREAM_ERROR)
@@ -275,7 +275,8 @@ static void log_inside(struct pair_out *po, enum level sender)
 {
 	struct egress *g = po->egress;
 	log_event(LOG_INFO, "stream-up", log_c("session", g->session), log_c("leg", "INSIDE"),
-		log_c("dir", "inside"), log_s("from", slice_of(po->pair->from_text, po->pair->from_len)),
+		log_c("dir", "inside"),
+		log_s("from", slice_of(po->pair->from_text, po->pair->from_len)),
 		log_s("to", slice_of(po->pair->to_text, po->pair->to_len)),
 		log_c("proof", sender == LEVEL_TRUSTED ? "certificate" : "delegation"),
 		log_c("trust", level_name(sender)), log_end());
@@ -283,8 +284,8 @@ static void log_inside(struct pair_out *po, enum level sender)
 
 /* Whether the tenants of the pair may speak to each other, under the rules of both; *sender is what
  * the sender has proven. */
-static struct err judge_inside(const struct pair_out *po, struct tenant *neighbour,
-	enum level *sender)
+static struct err judge_inside(
+	const struct pair_out *po, struct tenant *neighbour, enum level *sender)
 {
 	struct egress *g = po->egress;
 	*sender = level_inside(g->worker, g->tenant, &po->pair->from, neighbour, po->points);
@@ -322,7 +323,8 @@ static void on_target_looked(void *arg, enum delegation_state points)
 	struct pair_out *po = arg;
 	po->look = NULL;
 	if (points == DELEGATION_HERE) {
-		po->look = delegation_ask(po->egress->worker, &po->pair->from, on_sender_looked, po);
+		po->look =
+			delegation_ask(po->egress->worker, &po->pair->from, on_sender_looked, po);
 		return;
 	}
 	/* Its public DNS is elsewhere: whoever is a tenant under that name here, the domain is a
@@ -556,15 +558,15 @@ static void on_header(void *owner, const struct scan_element *e)
 static void stray_stanza(struct egress *g, struct err why)
 {
 	log_reason(err_make(ERR_ROUTE_PAIR), "stray", log_c("session", g->session),
-		log_s("tenant", domain_slice(&g->tenant->domain)), log_c("as", err_row(why.code)->id),
-		log_end());
+		log_s("tenant", domain_slice(&g->tenant->domain)),
+		log_c("as", err_row(why.code)->id), log_end());
 	fail_stream(g, why);
 }
 
 static void on_stanza(struct egress *g, const struct scan_element *e)
 {
-	struct relay r = relay_judge(g->worker, &g->stream.pairs, e, g->stream.header.lang,
-		g->stream.header.lang);
+	struct relay r = relay_judge(
+		g->worker, &g->stream.pairs, e, g->stream.header.lang, g->stream.header.lang);
 	if (err_is(r.wrong)) {
 		stray_stanza(g, r.wrong);
 		return;

@@ -11,10 +11,10 @@
 #include <unistd.h>
 
 enum {
-	WIRE_HIGH = 64 * 1024,	/* no more stanzas are pulled while this much waits for the kernel */
-	RECORD_BYTES = 16 * 1024, /* one TLS record's worth of stanzas at a time */
-	KEEPALIVE_S = 60,	/* a silent connection is looked after by TCP */
-	UNANSWERED_MS = 30000,	/* what was sent and is not acknowledged by then: it is lost */
+	WIRE_HIGH = 64 * 1024, /* no more stanzas are pulled while this much waits for the kernel */
+	RECORD_BYTES = 16 * 1024,  /* one TLS record's worth of stanzas at a time */
+	KEEPALIVE_S = 60,          /* a silent connection is looked after by TCP */
+	UNANSWERED_MS = 30000,     /* what was sent and is not acknowledged by then: it is lost */
 	DRAIN_BYTES = 1024 * 1024, /* taken behind our goodbye, so that it can be read (X26) */
 };
 

@@ -56,7 +56,8 @@ const char *listener_why(int error)
 {
 	switch (error) {
 	case EADDRINUSE:
-		return "another program has this port; stop it (`ss -ltnup` names it) or use another "
+		return "another program has this port; stop it (`ss -ltnup` names it) or use "
+		       "another "
 		       "address";
 	case EACCES:
 		return "ports under 1024 need root or CAP_NET_BIND_SERVICE";

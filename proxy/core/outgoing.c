@@ -36,7 +36,7 @@ struct outgoing {
 	char verify_id[STREAM_ID_MAX + 1], verify_key[PAIR_KEY_MAX + 1];
 	char server_name[DOMAIN_MAX + 1];
 	bool direct_tls, was_ready, finishing, dead, closing_stream, have_failure, answered;
-	bool carrying; /* the link was ready: stanzas may be on its wire */
+	bool carrying;       /* the link was ready: stanzas may be on its wire */
 	bool next_candidate; /* the link that closes now was one of several candidates */
 	struct err why;
 	char condition[CONDITION_MAX + 1], text[121];
@@ -109,7 +109,9 @@ static void log_up(struct outgoing *o)
 		log_c("proof", pair_proof_name(o->stream.proof)),
 		log_c("trust", peer ? level_name(level_of(o)) : NULL), log_c("tls", tls.version),
 		log_c("suite", tls.suite),
-		log_c("start", !o->link.tls ? "plain" : o->direct_tls ? "direct" : "starttls"),
+		log_c("start", !o->link.tls    ? "plain"
+			       : o->direct_tls ? "direct"
+					       : "starttls"),
 		log_n("ms", (int64_t)(worker_now_ms(o->worker) - o->began_ms)), log_end());
 }
 
@@ -180,7 +182,8 @@ static void on_link_closing(void *owner)
 	if (in_flight) {
 		shared_count(o->worker->shared, SHARED_IN_FLIGHT_LOST, (int64_t)in_flight);
 		log_event(LOG_WARN, "in-flight", log_c("session", o->session),
-			log_c("leg", o->config.leg), log_n("stanzas", (int64_t)in_flight), log_end());
+			log_c("leg", o->config.leg), log_n("stanzas", (int64_t)in_flight),
+			log_end());
 	}
 }
 
@@ -191,8 +194,8 @@ static void connection_over(struct outgoing *o, struct err why)
 	if (o->state == OUTGOING_READY) {
 		log_leg(o, why, "stream-down");
 		o->state = OUTGOING_IDLE;
-		/* After a proper end what is on its way out still goes; a broken connection takes no
-		 * more, and what never left it goes to the next one. */
+		/* After a proper end what is on its way out still goes; a broken connection takes
+		 * no more, and what never left it goes to the next one. */
 		if (!o->link.broken)
 			link_finish(&o->link, GOODBYE_MS);
 		if (o->link.phase == LINK_OPEN)

@@ -62,7 +62,8 @@ int parcel_pack(const struct gate *gate, const struct registry *registry)
 	if (fd < 0)
 		return -1;
 	if (write_all(fd, gate, registry) &&
-		fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) == 0)
+		fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) ==
+			0)
 		return fd;
 	close(fd);
 	return -1;
@@ -89,8 +90,7 @@ static bool unpack_tenants(struct slice rest, struct registry *registry, struct 
 	while (rest.len) {
 		if (!next_piece(&rest, &piece))
 			return false;
-		struct tenant *t =
-			load_tenant_text(piece, "parcel", "/", false, &options, faults);
+		struct tenant *t = load_tenant_text(piece, "parcel", "/", false, &options, faults);
 		struct tenant *taken = NULL;
 		bool added = t && registry_add(registry, t, &taken);
 		tenant_release(t);

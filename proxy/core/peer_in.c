@@ -12,7 +12,7 @@
 
 enum {
 	GOODBYE_MS = 3000,
-	CLOSE_MS = 6000, /* ST-13: 5 to 10 s for the other side's end tag */
+	CLOSE_MS = 6000,       /* ST-13: 5 to 10 s for the other side's end tag */
 	RECORDS_MAX = 1 << 23, /* TLS-7 */
 	IDLE_CHECK_MS = 30000,
 	JUDGE_EVERY_MS = 5,
@@ -24,15 +24,15 @@ struct peer_in {
 	struct worker *worker;
 	struct link link;
 	struct stream_in stream;
-	struct tenant *tenant;	    /* held, of the stream's `to`; NULL before the header */
-	struct tenant *sni_tenant;  /* held, whose certificate was shown */
-	struct tls_params tls;	    /* choose_arg is this object */
+	struct tenant *tenant;     /* held, of the stream's `to`; NULL before the header */
+	struct tenant *sni_tenant; /* held, whose certificate was shown */
+	struct tls_params tls;     /* choose_arg is this object */
 	struct timer deadline;
-	struct assessment assessed; /* of the header's `from` */
+	struct assessment assessed;   /* of the header's `from` */
 	struct delegation_wait *look; /* whether the header's `from` is a neighbour */
-	int64_t proof_ends;	    /* the earliest notAfter that a pair rests on; 0: none does */
-	unsigned judged;	    /* the worker's generation when the pairs were last judged */
-	unsigned assessed_in;	    /* and when `assessed` was found out */
+	int64_t proof_ends;           /* the earliest notAfter that a pair rests on; 0: none does */
+	unsigned judged;              /* the worker's generation when the pairs were last judged */
+	unsigned assessed_in;         /* and when `assessed` was found out */
 	bool direct_tls, up, closing, dead;
 	char session[SESSION_ID_LEN + 1];
 	uint64_t began_ms;
@@ -59,10 +59,10 @@ static void log_refused(struct peer_in *p, struct err why, const struct actions 
 	char peer[DOMAIN_UNICODE_MAX + 1], ours[DOMAIN_UNICODE_MAX + 1], address[64] = "";
 	uv_ip_name((struct sockaddr *)&p->link.remote_addr, address, sizeof address);
 	/* What the header claimed, also where it was refused before it counted. */
-	const struct domain *from = domain_is_set(&p->stream.peer) ? &p->stream.peer
-								    : &p->stream.header.from;
-	const struct domain *to = domain_is_set(&p->stream.ours) ? &p->stream.ours
-								  : &p->stream.header.to;
+	const struct domain *from =
+		domain_is_set(&p->stream.peer) ? &p->stream.peer : &p->stream.header.from;
+	const struct domain *to =
+		domain_is_set(&p->stream.ours) ? &p->stream.ours : &p->stream.header.to;
 	/* Nothing was refused where the peer went by itself: it only asked, or thought better. */
 	if (!p->up && (why.code == ERR_PEER_CLOSED || why.code == ERR_LOST)) {
 		log_event(LOG_DEBUG, "stream-down", log_c("session", p->session),
@@ -76,9 +76,9 @@ static void log_refused(struct peer_in *p, struct err why, const struct actions 
 		log_s("to", domain_unicode(to, ours)), log_c("address", address),
 		log_c("condition", a && a->condition[0] ? a->condition : NULL),
 		log_c("said", a && a->text[0] ? a->text : NULL),
-		log_c("certificate",
-			err_is(p->assessed.certificate) ? err_row(p->assessed.certificate.code)->id
-							: NULL),
+		log_c("certificate", err_is(p->assessed.certificate)
+					     ? err_row(p->assessed.certificate.code)->id
+					     : NULL),
 		log_c("names", p->assessed.names[0] ? p->assessed.names : NULL),
 		log_n("stanzas", (int64_t)p->stanzas), log_end());
 }
@@ -92,10 +92,12 @@ static void log_pair(struct peer_in *p, const struct pair *pair)
 		log_c("proof", pair_proof_name(pair->proof)),
 		log_c("trust", level_name(level_of_proof(pair->proof, p->link.tls != NULL))),
 		log_c("tls", tls.version), log_c("suite", tls.suite),
-		log_c("start", !p->link.tls ? "plain" : p->direct_tls ? "direct" : "starttls"),
-		log_c("certificate",
-			err_is(p->assessed.certificate) ? err_row(p->assessed.certificate.code)->id
-							: NULL),
+		log_c("start", !p->link.tls    ? "plain"
+			       : p->direct_tls ? "direct"
+					       : "starttls"),
+		log_c("certificate", err_is(p->assessed.certificate)
+					     ? err_row(p->assessed.certificate.code)->id
+					     : NULL),
 		log_n("ms", (int64_t)(worker_now_ms(p->worker) - p->began_ms)), log_end());
 }
 
@@ -251,13 +253,13 @@ static struct tls_choice choose(void *arg, struct slice sni)
 	return (struct tls_choice){.credential = c, .refusal = err_make(ERR_TLS_CREDENTIAL)};
 }
 
-static void assess_certificate(struct peer_in *p, const struct domain *domain,
-	struct assessment *out)
+static void assess_certificate(
+	struct peer_in *p, const struct domain *domain, struct assessment *out)
 {
 	struct slice chain[CERT_CHAIN_MAX + 1];
 	size_t n = p->link.tls ? tls_peer_chain(p->link.tls, chain, CERT_CHAIN_MAX + 1) : 0;
-	*out = assess_chain(p->worker->assessor, p->worker->channel, p->worker->gate, p->tenant, chain,
-		n, domain);
+	*out = assess_chain(p->worker->assessor, p->worker->channel, p->worker->gate, p->tenant,
+		chain, n, domain);
 }
 
 static void note_proof_end(struct peer_in *p, int64_t not_after)
@@ -375,8 +377,8 @@ static struct err judge_again(struct peer_in *p)
 
 /* ---- pairs ---- */
 
-static struct verdict judge_pair(struct peer_in *p, const struct pair *pair,
-	enum delegation_state points)
+static struct verdict judge_pair(
+	struct peer_in *p, const struct pair *pair, enum delegation_state points)
 {
 	struct verdict refused = {.decision = VERDICT_REFUSED};
 	struct tenant *t = registry_find(p->worker->registry, &pair->to);
@@ -445,8 +447,8 @@ static void finish_question(struct pair_in *pi, enum db_outcome outcome, const c
 	/* M-3: the floor may have risen since the question was asked. */
 	if (level_of_proof(PROOF_DIALBACK, p->link.tls != NULL) < p->tenant->floor_in)
 		stream_in_verdict(&p->stream, pi->pair,
-			(struct verdict){.decision = VERDICT_REFUSED,
-				.why = err_make(ERR_DB_REFUSED)},
+			(struct verdict){
+				.decision = VERDICT_REFUSED, .why = err_make(ERR_DB_REFUSED)},
 			&a);
 	else
 		stream_in_verified(&p->stream, pi->pair, outcome, condition, &a);
@@ -644,15 +646,16 @@ static struct stream_local look_up(struct peer_in *p, const struct stream_header
 		return local;
 	local.served = true;
 	local.tls_required = t->floor_in >= LEVEL_SECURE;
-	local.offer_tls = t->certificate && (local.tls_required || p->worker->gate->attempt_starttls);
+	local.offer_tls =
+		t->certificate && (local.tls_required || p->worker->gate->attempt_starttls);
 	/* By name: a reload between the two looks up another version of the same tenant. */
-	local.sni_conflict = p->link.tls && !(p->sni_tenant &&
-					     domain_eq(&p->sni_tenant->domain, &t->domain));
+	local.sni_conflict =
+		p->link.tls && !(p->sni_tenant && domain_eq(&p->sni_tenant->domain, &t->domain));
 	tenant_hold(t);
 	tenant_release(p->tenant);
 	p->tenant = t;
-	local.from_ours = domain_is_set(&h->from) &&
-			  is_ours(p, &h->from, neighbour_points(p, &h->from));
+	local.from_ours =
+		domain_is_set(&h->from) && is_ours(p, &h->from, neighbour_points(p, &h->from));
 	return local;
 }
 
@@ -674,8 +677,8 @@ static void on_header(void *owner, const struct scan_element *e)
 static void on_stanza(struct peer_in *p, const struct scan_element *e)
 {
 	/* One backend stream per pair; they all carry the header's language (ST-12). */
-	struct relay r = relay_judge(p->worker, &p->stream.pairs, e, p->stream.header.lang,
-		p->stream.header.lang);
+	struct relay r = relay_judge(
+		p->worker, &p->stream.pairs, e, p->stream.header.lang, p->stream.header.lang);
 	if (err_is(r.wrong)) {
 		fail_stream(p, r.wrong);
 		return;
@@ -777,7 +780,8 @@ void peer_in_accept(struct worker *w, int fd)
 	/* Direct until <starttls/> says otherwise: `choose` runs inside the handshake. */
 	p->direct_tls = true;
 	link_sniff(&p->link, &p->tls);
-	timer_start(w->timers, &p->deadline, (uint64_t)w->gate->negotiation_seconds * 1000, on_late, p);
+	timer_start(
+		w->timers, &p->deadline, (uint64_t)w->gate->negotiation_seconds * 1000, on_late, p);
 	worker_connection_new(w, &p->link.remote_addr);
 	if (err_is(e))
 		end_stream(p, e, NULL);
@@ -819,8 +823,8 @@ static void judge_next(void *arg)
 	struct worker *w = arg;
 	if (!w->peers_to_judge)
 		return;
-	struct peer_in *p = (struct peer_in *)((char *)w->peers_to_judge -
-					       offsetof(struct peer_in, judge));
+	struct peer_in *p =
+		(struct peer_in *)((char *)w->peers_to_judge - offsetof(struct peer_in, judge));
 	leave_judging(p);
 	if (p->up && !p->closing && !p->dead)
 		(void)proofs_hold(p);

@@ -35,17 +35,17 @@ static void free_route(void *object)
 
 /* BE-4: whoever answers the backend's own db:result must know that a B-IN for the pair is pending,
  * before the backend is asked. */
-static void give_hint(struct route *r, bool *given, const struct domain *peer,
-	const struct domain *tenant)
+static void give_hint(
+	struct route *r, bool *given, const struct domain *peer, const struct domain *tenant)
 {
 	if (!*given)
-		shared_pending_add(r->worker->shared, peer, tenant, worker_now_ms(r->worker),
-			PENDING_TTL_MS);
+		shared_pending_add(
+			r->worker->shared, peer, tenant, worker_now_ms(r->worker), PENDING_TTL_MS);
 	*given = true;
 }
 
-static void drop_hint(struct route *r, bool *given, const struct domain *peer,
-	const struct domain *tenant)
+static void drop_hint(
+	struct route *r, bool *given, const struct domain *peer, const struct domain *tenant)
 {
 	if (*given)
 		shared_pending_drop(r->worker->shared, peer, tenant);
@@ -313,7 +313,8 @@ struct route *route_new(struct worker *w, const struct route_config *config,
 	struct route *r = MEM_NEW(struct route);
 	r->worker = w;
 	r->config = *config;
-	/* ADR-5: streams that carry stanzas have one form of a name, whatever the pair was asked in. */
+	/* ADR-5: streams that carry stanzas have one form of a name, whatever the pair was asked
+	 * in. */
 	r->config.from = domain_canonical(&config->from);
 	r->config.to = domain_canonical(&config->to);
 	r->events = events;

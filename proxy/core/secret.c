@@ -83,7 +83,8 @@ static bool load(const char *path, struct secrets *out, const char **why)
 	else if (rights.mode & 077)
 		*why = "others may read the secret; run `chmod 600` on it";
 	else if (rights.strange_owner)
-		*why = "another user owns the secret, and knows it; remove it, and a new one is made";
+		*why = "another user owns the secret, and knows it; remove it, and a new one is "
+		       "made";
 	else if (!parse(buf_peek(&text), out))
 		*why = "must hold 64 lower-case hex digits on one line, and perhaps the previous "
 		       "secret on a second one";

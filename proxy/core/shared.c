@@ -68,8 +68,8 @@ void shared_unmap(struct shared *s)
 
 /* ---- pending pairs ---- */
 
-static uint64_t pair_hash(const struct shared *s, const struct domain *peer,
-	const struct domain *tenant)
+static uint64_t pair_hash(
+	const struct shared *s, const struct domain *peer, const struct domain *tenant)
 {
 	char both[2 * (DOMAIN_MAX + 1)];
 	size_t n = 0;
@@ -145,8 +145,8 @@ void shared_pending_drop(struct shared *s, const struct domain *peer, const stru
 	}
 }
 
-bool shared_pending_has(struct shared *s, const struct domain *peer, const struct domain *tenant,
-	uint64_t now_ms)
+bool shared_pending_has(
+	struct shared *s, const struct domain *peer, const struct domain *tenant, uint64_t now_ms)
 {
 	uint64_t hash = pair_hash(s, peer, tenant);
 	for (unsigned i = 0; i < NEIGHBOURHOOD; i++) {

@@ -283,7 +283,10 @@ static void on_release(void *arg, int owner)
 }
 
 static const struct channel_events channel_events = {.gate_only = true,
-	.reload = on_reload, .adopt = on_adopt, .release = on_release, .stop = on_stop};
+	.reload = on_reload,
+	.adopt = on_adopt,
+	.release = on_release,
+	.stop = on_stop};
 
 /* ---- life ---- */
 

@@ -23,7 +23,7 @@
 #include <unistd.h>
 
 enum {
-	STOP_MS = 8000,	 /* for the children to close their streams properly */
+	STOP_MS = 8000,  /* for the children to close their streams properly */
 	KILL_MS = 10000, /* then they are killed */
 };
 
@@ -55,7 +55,7 @@ static void log_reload(const struct supervisor *s, const struct reload_job *job,
 	const struct load_result *t = &job->tenants;
 	bool degraded = !taken || job->faults.count > 0;
 	log_event(degraded ? LOG_ERROR : LOG_INFO, "reload",
-		log_c("outcome", !taken	    ? "refused, everything stays as it was"
+		log_c("outcome", !taken     ? "refused, everything stays as it was"
 				 : degraded ? "degraded"
 					    : "fine"),
 		log_n("tenants", (int64_t)registry_count(s->registry)),

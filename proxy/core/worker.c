@@ -22,8 +22,8 @@
 #include <unistd.h>
 
 enum {
-	ACCEPT_BATCH = 32,	/* connections per event, so that accepting starves nobody */
-	ACCEPT_PAUSE_MS = 200,	/* after running out of descriptors (R02) */
+	ACCEPT_BATCH = 32,     /* connections per event, so that accepting starves nobody */
+	ACCEPT_PAUSE_MS = 200, /* after running out of descriptors (R02) */
 	OWN_ADDRESSES_MAX = 64,
 	ACKNOWLEDGE_MS = 1000,
 };
@@ -288,7 +288,8 @@ static void on_acceptable(uv_poll_t *poll, int status, int events)
 			pause_accepting(l);
 			return;
 		}
-		int fd = accept4(l->fd, (struct sockaddr *)&from, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		int fd = accept4(
+			l->fd, (struct sockaddr *)&from, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 		if (fd >= 0) {
 			take(l, fd, &from);
 			continue;

@@ -100,7 +100,8 @@ static bool read_srv(const unsigned char *p, size_t len, struct resolve_srv *out
 		.no_service = !*name,
 	};
 	/* Port 0 is no port; a target that is no host name cannot be dialled. */
-	return out->no_service || (out->port && !err_is(domain_parse(slice_str(name), &out->target)));
+	return out->no_service ||
+	       (out->port && !err_is(domain_parse(slice_str(name), &out->target)));
 }
 
 static void add_srv(struct resolve_answer *a, const unsigned char *p, size_t len)
@@ -141,7 +142,8 @@ static enum resolve_status status_of(int failed, const struct ub_result *result)
 		return RESOLVE_BOGUS;
 	if (result->havedata)
 		return RESOLVE_DATA;
-	return result->rcode == 0 || result->rcode == RCODE_NXDOMAIN ? RESOLVE_NONE : RESOLVE_FAILED;
+	return result->rcode == 0 || result->rcode == RCODE_NXDOMAIN ? RESOLVE_NONE
+								     : RESOLVE_FAILED;
 }
 
 static void read_records(int type, const struct ub_result *result, struct resolve_answer *a)
@@ -231,8 +233,8 @@ void resolve_srv(struct resolver *r, const char *service, const struct domain *n
 	buf_fini(&full);
 }
 
-void resolve_addr(struct resolver *r, const struct domain *name, int family, struct ticket ticket,
-	int tag)
+void resolve_addr(
+	struct resolver *r, const struct domain *name, int family, struct ticket ticket, int tag)
 {
 	struct buf full;
 	buf_init(&full, 512);

@@ -37,9 +37,9 @@ struct tls {
 	unsigned quiet_records; /* begun since the last byte of data */
 	unsigned char header[RECORD_HEADER];
 	size_t header_len, body_left; /* of the record being read */
-	bool alerted;	      /* the library has said in clear why it gives up */
-	struct slice in;      /* ciphertext of the call under way */
-	struct buf *wire_out; /* of the call under way */
+	bool alerted;                 /* the library has said in clear why it gives up */
+	struct slice in;              /* ciphertext of the call under way */
+	struct buf *wire_out;         /* of the call under way */
 };
 
 static const int suites[] = {

@@ -175,7 +175,8 @@ static void nobody_hears_that_nothing_is_known(void **state)
 	(void)state;
 	struct domain d = the_domain();
 	struct hearer a = {0};
-	fake_dns_use(the.f, RECORDS({"a.example", FAKE_SRV, RESOLVE_FAILED, "1 5269 x.example", 0}));
+	fake_dns_use(
+		the.f, RECORDS({"a.example", FAKE_SRV, RESOLVE_FAILED, "1 5269 x.example", 0}));
 	(void)delegation_ask(&the.f->w, &d, on_told, &a);
 	turn_until_told(1);
 	assert_int_equal(delegation_known(&the.f->w, &d), DELEGATION_ELSEWHERE);

@@ -39,8 +39,8 @@ static void a_tenant_is_found_by_each_of_its_domains(void **state)
 	assert_ptr_equal(site_find("conference.shire.example"), site_find("shire.example"));
 	assert_ptr_not_equal(site_find("bree.example"), site_find("shire.example"));
 	assert_null(site_find("mordor.example"));
-	assert_true(tenant_has_domain(
-		site_find("shire.example"), &(struct domain){.len = 24, .name = "conference.shire.example"}));
+	assert_true(tenant_has_domain(site_find("shire.example"),
+		&(struct domain){.len = 24, .name = "conference.shire.example"}));
 	assert_false(tenant_has_domain(
 		site_find("shire.example"), &(struct domain){.len = 12, .name = "bree.example"}));
 }
