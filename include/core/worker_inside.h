@@ -76,6 +76,8 @@ int64_t worker_wall_s(void);                    /* seconds since 1970 UTC */
 struct ticket worker_ticket(struct worker *w, void *object,
 	void (*answer)(void *object, const struct resolve_answer *answer));
 void worker_ticket_drop(struct worker *w, struct ticket t);
+/* The resolver's answer, to whoever still holds the ticket. */
+void worker_on_resolved(void *arg, const struct resolve_answer *answer);
 
 /* Frees an object at the end of this turn, when no callback stands on it any more. */
 void worker_bury(struct worker *w, void *object, void (*free_it)(void *object));

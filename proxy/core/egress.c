@@ -1,54 +1,15 @@
 #include "core/egress.h"
 
 #include "base/mem.h"
-#include "core/delegation.h"
+#include "core/egress_inside.h"
 #include "core/relay.h"
-#include "core/route.h"
-#include "xmpp/stream_in.h"
 
-#include <stdio.h>
 #include <string.h>
 
 enum {
 	GOODBYE_MS = 3000,
 	HEADER_MS = 10000, /* until the header, and for verify-only streams (BE-17) */
-	HOLD_MS = 2000,    /* house rules 1: then `valid`, and the remote is dialled lazily */
-	HINT_MS = 25,      /* how often the shared hint is looked at while holding */
 };
-
-struct egress {
-	struct session_node node; /* first: in worker->egresses */
-	struct worker *worker;
-	struct link link;
-	struct stream_in stream;
-	struct tenant *tenant; /* held, of the stream's `from`; NULL before the header */
-	struct timer deadline;
-	bool dead, up;
-	char session[SESSION_ID_LEN + 1];
-	uint64_t stanzas, questions;
-};
-
-/* A pair on egress, from the backend's db:result to `valid`:
- *
- *   CHECKING (is it the backend?) -> LOOKING (is the remote a proven neighbour?)
- *     -> HOLDING (until the way is ready, a B-IN is pending, or HOLD_MS) -> VALID */
-enum pair_out_state { PAIR_OUT_CHECKING, PAIR_OUT_LOOKING, PAIR_OUT_HOLDING, PAIR_OUT_VALID };
-
-struct pair_out {
-	struct egress *egress;
-	struct pair *pair;
-	enum pair_out_state state;
-	struct outgoing *check; /* the question to the backend */
-	struct delegation_wait *look;
-	struct tenant *neighbour; /* held; the remote is a tenant here and proven so; else NULL */
-	enum delegation_state points; /* where the sender's DNS pointed when that was judged */
-	struct route *route;
-	struct timer hold;
-	uint64_t held_since_ms;
-};
-
-static void run_actions(struct egress *g, struct actions *a);
-static void hold(struct pair_out *po);
 
 /* ---- log ---- */
 
@@ -73,20 +34,6 @@ static void log_end_of(struct egress *g, struct err why, const struct actions *a
 
 /* ---- ending ---- */
 
-static void pair_out_end(struct pair_out *po)
-{
-	struct worker *w = po->egress->worker;
-	timer_stop(w->timers, &po->hold);
-	if (po->check)
-		outgoing_drop(po->check);
-	if (po->look)
-		delegation_cancel(po->look);
-	if (po->route)
-		route_close(po->route);
-	tenant_release(po->neighbour);
-	mem_free(po);
-}
-
 static void end_stream(struct egress *g, struct err why, const struct actions *a)
 {
 	if (g->dead)
@@ -105,19 +52,19 @@ static void end_stream(struct egress *g, struct err why, const struct actions *a
 		link_close(&g->link);
 }
 
-static void fail_as(struct egress *g, struct err why, const char *condition, const char *detail)
+void egress_fail_as(struct egress *g, struct err why, const char *condition, const char *detail)
 {
 	struct actions a;
 	actions_init(&a);
 	stream_in_fail(&g->stream, why, condition, detail, &a);
-	run_actions(g, &a);
+	egress_run_actions(g, &a);
 	actions_fini(&a);
 	end_stream(g, why, NULL);
 }
 
 static void fail_stream(struct egress *g, struct err why)
 {
-	fail_as(g, why, NULL, NULL);
+	egress_fail_as(g, why, NULL, NULL);
 }
 
 static void free_egress(void *object)
@@ -135,12 +82,12 @@ static void on_closed(void *owner)
 	worker_bury(g->worker, g, free_egress);
 }
 
-static void close_properly(struct egress *g)
+void egress_close(struct egress *g)
 {
 	struct actions a;
 	actions_init(&a);
 	stream_in_end(&g->stream, &a);
-	run_actions(g, &a);
+	egress_run_actions(g, &a);
 	actions_fini(&a);
 }
 
@@ -149,289 +96,9 @@ static void on_late(void *arg)
 	struct egress *g = arg;
 	/* A stream that only asked db:verify and stays is closed properly, without an error. */
 	if (g->questions)
-		close_properly(g);
+		egress_close(g);
 	else
 		fail_stream(g, err_make(ERR_HEADER_TIMEOUT));
-}
-
-/* ---- the verdict on a pair ---- */
-
-static void give_verdict(struct pair_out *po, struct verdict v)
-{
-	struct egress *g = po->egress;
-	struct actions a;
-	actions_init(&a);
-	stream_in_verdict(&g->stream, po->pair, v, &a);
-	run_actions(g, &a);
-	actions_fini(&a);
-}
-
-static void say_valid(struct pair_out *po)
-{
-	timer_stop(po->egress->worker->timers, &po->hold);
-	po->state = PAIR_OUT_VALID;
-	give_verdict(po, (struct verdict){.decision = VERDICT_PROVEN, .proof = PROOF_BACKEND});
-}
-
-static void refuse(struct pair_out *po, struct err why)
-{
-	give_verdict(po, (struct verdict){.decision = VERDICT_REFUSED, .why = why});
-}
-
-/* ---- the way ---- */
-
-static void on_route_room(void *owner)
-{
-	struct pair_out *po = owner;
-	link_resume(&po->egress->link);
-}
-
-static void on_route_ready(void *owner)
-{
-	struct pair_out *po = owner;
-	if (po->state == PAIR_OUT_HOLDING)
-		say_valid(po);
-}
-
-/* BE-10 and the table of protocol sheet 20.4: what the user of the backend gets to read. */
-static void fail_before_valid(
-	struct pair_out *po, struct err why, const char *condition, const char *text)
-{
-	static const char *const passed_on[] = {
-		"host-unknown", "host-gone", "policy-violation", "resource-constraint"};
-	const char *told = err_row(why.code)->condition;
-	char detail[200] = "";
-	if (!*told || why.code == ERR_PEER_STREAM_ERROR)
-		told = "remote-connection-failed";
-	for (size_t i = 0; i < sizeof passed_on / sizeof *passed_on; i++) {
-		if (strcmp(condition, passed_on[i]) == 0)
-			told = passed_on[i];
-	}
-	if (strcmp(condition, "item-not-found") == 0)
-		told = "host-unknown";
-	if (*condition || *text)
-		snprintf(detail, sizeof detail, "%s%s%s", condition, *text ? " " : "", text);
-	/* `not-authorized` is the backend's own trouble, the certificate of a peer is not. */
-	if (strcmp(told, "not-authorized") == 0 && why.code != ERR_DB_REJECTED)
-		told = "remote-connection-failed";
-	fail_as(po->egress, why, told, detail);
-}
-
-static bool on_route_failed(void *owner, struct err why, const char *condition, const char *text)
-{
-	struct pair_out *po = owner;
-	struct egress *g = po->egress;
-	if (po->state != PAIR_OUT_VALID) {
-		fail_before_valid(po, why, condition, text);
-		return true;
-	}
-	/* It has become a neighbour since: the backend's next stream finds the way inside. */
-	if (why.code == ERR_DNS_LOOP && registry_find(g->worker->registry, &po->pair->to))
-		close_properly(g);
-	return false; /* the route bounces (BE-5) */
-}
-
-static const struct route_events route_events = {
-	.room = on_route_room, .ready = on_route_ready, .failed = on_route_failed};
-
-static void make_route(struct pair_out *po)
-{
-	struct egress *g = po->egress;
-	bool inside = po->neighbour != NULL;
-	struct route_config c = {
-		.from = po->pair->from,
-		.to = po->pair->to,
-		.forward_tenant = inside ? po->neighbour : g->tenant,
-		.forward_backend = inside,
-		.back_tenant = g->tenant,
-		.back_backend = true,
-		.session = g->session,
-		.lang = g->stream.header.lang,
-	};
-	po->route = route_new(g->worker, &c, &route_events, po);
-}
-
-/* ---- tenant to tenant (ADR-8) ---- */
-
-/* What `tenant` shows for `domain` to a neighbour: its own certificate under the neighbour's
- * authorities, else that its public DNS points here, else nothing. */
-static enum level level_inside(struct worker *w, struct tenant *tenant, const struct domain *domain,
-	const struct tenant *judge, enum delegation_state points)
-{
-	struct err e;
-	struct slice chain[CERT_CHAIN_MAX + 1];
-	struct credential *c = assess_credential(w->assessor, w->channel, tenant, &e);
-	for (size_t i = 0; c && i < credential_count(c); i++) {
-		size_t n = credential_chain(c, i, chain, CERT_CHAIN_MAX + 1);
-		struct assessment found =
-			assess_chain(w->assessor, w->channel, w->gate, judge, chain, n, domain);
-		if (!err_is(found.certificate))
-			return LEVEL_TRUSTED;
-	}
-	return points == DELEGATION_HERE ? LEVEL_SECURE : LEVEL_NONE;
-}
-
-static void log_inside(struct pair_out *po, enum level sender)
-{
-	struct egress *g = po->egress;
-	log_event(LOG_INFO, "stream-up", log_c("session", g->session), log_c("leg", "INSIDE"),
-		log_c("dir", "inside"),
-		log_s("from", slice_of(po->pair->from_text, po->pair->from_len)),
-		log_s("to", slice_of(po->pair->to_text, po->pair->to_len)),
-		log_c("proof", sender == LEVEL_TRUSTED ? "certificate" : "delegation"),
-		log_c("trust", level_name(sender)), log_end());
-}
-
-/* Whether the tenants of the pair may speak to each other, under the rules of both; *sender is what
- * the sender has proven. */
-static struct err judge_inside(
-	const struct pair_out *po, struct tenant *neighbour, enum level *sender)
-{
-	struct egress *g = po->egress;
-	*sender = level_inside(g->worker, g->tenant, &po->pair->from, neighbour, po->points);
-	enum level target =
-		level_inside(g->worker, neighbour, &po->pair->to, g->tenant, DELEGATION_HERE);
-	if (*sender == LEVEL_NONE)
-		return err_make(ERR_TENANT_UNPROVEN);
-	if (*sender < neighbour->floor_in || target < g->tenant->floor_out)
-		return err_make(ERR_POLICY);
-	return err_ok();
-}
-
-static void on_sender_looked(void *arg, enum delegation_state points)
-{
-	struct pair_out *po = arg;
-	enum level sender;
-	po->look = NULL;
-	po->points = points;
-	/* As it is now: a reload may have come meanwhile. */
-	struct tenant *t = registry_find(po->egress->worker->registry, &po->pair->to);
-	struct err why = t ? judge_inside(po, t, &sender) : err_ok();
-	if (err_is(why)) {
-		refuse(po, why);
-		return;
-	}
-	if (t) {
-		po->neighbour = tenant_hold(t);
-		log_inside(po, sender);
-	}
-	hold(po);
-}
-
-static void on_target_looked(void *arg, enum delegation_state points)
-{
-	struct pair_out *po = arg;
-	po->look = NULL;
-	if (points == DELEGATION_HERE) {
-		po->look =
-			delegation_ask(po->egress->worker, &po->pair->from, on_sender_looked, po);
-		return;
-	}
-	/* Its public DNS is elsewhere: whoever is a tenant under that name here, the domain is a
-	 * remote one like any other. */
-	hold(po);
-}
-
-/* ---- holding the answer ---- */
-
-static bool bin_pending(const struct pair_out *po)
-{
-	struct worker *w = po->egress->worker;
-	return shared_pending_has(w->shared, &po->pair->to, &po->pair->from, worker_now_ms(w));
-}
-
-static void on_hold(void *arg)
-{
-	struct pair_out *po = arg;
-	struct worker *w = po->egress->worker;
-	/* BE-4: Prosody's db:verify waits behind this answer. */
-	if (bin_pending(po) || worker_now_ms(w) - po->held_since_ms >= HOLD_MS)
-		say_valid(po);
-	else
-		timer_start(w->timers, &po->hold, HINT_MS, on_hold, po);
-}
-
-static void hold(struct pair_out *po)
-{
-	struct worker *w = po->egress->worker;
-	po->state = PAIR_OUT_HOLDING;
-	po->held_since_ms = worker_now_ms(w);
-	make_route(po);
-	if (bin_pending(po)) {
-		say_valid(po); /* the remote is dialled with the first stanza */
-		return;
-	}
-	timer_start(w->timers, &po->hold, HINT_MS, on_hold, po);
-	route_start(po->route);
-}
-
-static void look(struct pair_out *po)
-{
-	struct egress *g = po->egress;
-	po->state = PAIR_OUT_LOOKING;
-	if (!registry_find(g->worker->registry, &po->pair->to)) {
-		hold(po);
-		return;
-	}
-	po->look = delegation_ask(g->worker, &po->pair->to, on_target_looked, po);
-}
-
-/* ---- is it the backend? (BE-11) ---- */
-
-static void on_check_answered(void *owner, enum db_outcome outcome)
-{
-	struct pair_out *po = owner;
-	outgoing_drop(po->check);
-	po->check = NULL;
-	if (outcome == DB_VALID)
-		look(po);
-	else
-		refuse(po, err_make(ERR_BACKEND_UNPROVEN));
-}
-
-static void on_check_failed(void *owner, struct err why, const char *condition, const char *text)
-{
-	struct pair_out *po = owner;
-	(void)condition;
-	(void)text;
-	outgoing_drop(po->check);
-	po->check = NULL;
-	log_reason(why, "backend-check", log_c("session", po->egress->session),
-		log_s("tenant", domain_slice(&po->egress->tenant->domain)), log_end());
-	refuse(po, err_make(ERR_BACKEND_UNPROVEN));
-}
-
-static void on_check_event(void *owner)
-{
-	(void)owner;
-}
-
-static const struct outgoing_events check_events = {.dialing = on_check_event,
-	.ready = on_check_event,
-	.failed = on_check_failed,
-	.answered = on_check_answered,
-	.room = on_check_event};
-
-static void start_check(struct pair_out *po)
-{
-	struct egress *g = po->egress;
-	po->state = PAIR_OUT_CHECKING;
-	if (!g->tenant->backend_check) {
-		look(po);
-		return;
-	}
-	struct outgoing_config c = {
-		.tenant = g->tenant,
-		.backend = true,
-		.local = po->pair->to,
-		.remote = po->pair->from,
-		.session = g->session,
-		.leg = "B-VERIFY",
-		.verify_id = g->stream.id,
-		.verify_key = po->pair->key,
-	};
-	po->check = outgoing_new(g->worker, &c, &check_events, po);
-	outgoing_start(po->check);
 }
 
 /* ---- the stream's actions ---- */
@@ -445,7 +112,7 @@ static void assess_pair(struct egress *g, struct pair *pair)
 {
 	if (pair->state == PAIR_VALID) {
 		/* The caller was proven to be the backend; another key changes nothing. */
-		give_verdict(pair->user,
+		pair_out_verdict(pair->user,
 			(struct verdict){.decision = VERDICT_PROVEN, .proof = PROOF_BACKEND});
 		return;
 	}
@@ -457,9 +124,9 @@ static void assess_pair(struct egress *g, struct pair *pair)
 	pair->user = po;
 	timer_stop(g->worker->timers, &g->deadline);
 	if (speaks_for(g, &pair->from))
-		start_check(po);
+		pair_out_start(po);
 	else
-		refuse(po, err_make(ERR_BACKEND_SPOOF)); /* protocol sheet 20.6, 3 */
+		pair_out_refuse(po, err_make(ERR_BACKEND_SPOOF)); /* protocol sheet 20.6, 3 */
 }
 
 /* BE-1: valid only for our own key under the label "in", and only to that tenant's backend. */
@@ -494,7 +161,7 @@ static void on_action(struct egress *g, struct actions *a, const struct act *act
 	case ACT_CHECK_KEY:
 		actions_init(&next);
 		check_key(g, &a->query, &next);
-		run_actions(g, &next);
+		egress_run_actions(g, &next);
 		actions_fini(&next);
 		break;
 	case ACT_PAIR_VALID:
@@ -512,7 +179,7 @@ static void on_action(struct egress *g, struct actions *a, const struct act *act
 	}
 }
 
-static void run_actions(struct egress *g, struct actions *a)
+void egress_run_actions(struct egress *g, struct actions *a)
 {
 	link_write(&g->link, buf_peek(&a->out));
 	for (size_t i = 0; i < a->count && !g->dead; i++)
@@ -550,7 +217,7 @@ static void on_header(void *owner, const struct scan_element *e)
 	struct err wrong = stream_header_read(e, &h);
 	struct stream_local local = look_up(g, &h);
 	stream_in_header(&g->stream, &h, wrong, &local, id, &a);
-	run_actions(g, &a);
+	egress_run_actions(g, &a);
 	actions_fini(&a);
 }
 
@@ -601,13 +268,13 @@ static void on_element(void *owner, const struct scan_element *e)
 	else
 		stream_in_fail(&g->stream, wrong, NULL, NULL, &a);
 	element_free(el);
-	run_actions(g, &a);
+	egress_run_actions(g, &a);
 	actions_fini(&a);
 }
 
 static void on_end(void *owner)
 {
-	close_properly(owner);
+	egress_close(owner);
 }
 
 static void on_link_event(void *owner)
@@ -679,7 +346,7 @@ static struct err rejudge_inside(struct pair_out *po, bool changed)
 	if (!t)
 		return err_make(ERR_HOST_GONE);
 	struct err why = changed || t->version != po->neighbour->version
-				 ? judge_inside(po, t, &sender)
+				 ? pair_out_judge_inside(po, t, &sender)
 				 : err_ok();
 	tenant_hold(t);
 	tenant_release(po->neighbour);

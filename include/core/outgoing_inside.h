@@ -1,0 +1,56 @@
+/* The inside of a stream that we dial: proxy/core/outgoing.c is its life and its queue,
+ * outgoing_stream.c what is said on one connection. */
+#ifndef FEDGATE_CORE_OUTGOING_INSIDE_H
+#define FEDGATE_CORE_OUTGOING_INSIDE_H
+
+#include "core/outgoing.h"
+
+struct outgoing {
+	struct session_node node; /* first: in worker->outgoings */
+	struct worker *worker;
+	struct outgoing_config config;
+	const struct outgoing_events *events;
+	void *owner;
+	enum outgoing_state state;
+	struct dial dial;
+	struct link link;
+	struct stream_out stream;
+	struct sendq queue;
+	struct timer deadline, soon;
+	struct timer patience; /* of the queue's first stanza, while there is no connection */
+	struct credential *credential; /* held while the link uses it */
+	char session[SESSION_ID_LEN + 1], lang[STREAM_LANG_MAX + 1];
+	char verify_id[STREAM_ID_MAX + 1], verify_key[PAIR_KEY_MAX + 1];
+	char server_name[DOMAIN_MAX + 1];
+	bool direct_tls, was_ready, finishing, dead, closing_stream, have_failure, answered;
+	bool carrying;       /* the link was ready: stanzas may be on its wire */
+	bool next_candidate; /* the link that closes now was one of several candidates */
+	struct err why;
+	char condition[CONDITION_MAX + 1], text[121];
+	struct assessment assessed;
+	unsigned judged; /* the worker's generation when the certificate was assessed */
+	uint64_t began_ms;
+};
+
+/* Its life (outgoing.c). */
+bool outgoing_is_question(const struct outgoing *o);
+struct shared_held outgoing_held(const struct outgoing *o);
+/* Keeps the worker's sums in step after the queue has changed. */
+void outgoing_account(struct outgoing *o, struct shared_held before);
+void outgoing_log(struct outgoing *o, struct err why, const char *event);
+void outgoing_log_up(struct outgoing *o);
+/* What the peer has proven to us on this connection (M-5). */
+enum level outgoing_level(const struct outgoing *o);
+void outgoing_fail(struct outgoing *o, struct err why);
+void outgoing_connection_over(struct outgoing *o, struct err why);
+void outgoing_on_closing(void *owner);
+void outgoing_on_closed(void *owner);
+void outgoing_close_stream(struct outgoing *o);
+
+/* One connection (outgoing_stream.c). */
+void outgoing_on_connected(void *owner, int fd, bool direct_tls);
+void outgoing_run_actions(struct outgoing *o, struct actions *a);
+void outgoing_on_late(void *arg); /* the deadline of a negotiation or of a close */
+bool outgoing_reaches_floor(struct outgoing *o);
+
+#endif
