@@ -46,7 +46,7 @@ struct outgoing;
 
 struct outgoing *outgoing_new(struct worker *w, const struct outgoing_config *config,
 	const struct outgoing_events *events, void *owner);
-/* Dials when idle; also done by push. A question must be started. */
+/* Dials when idle. Nothing else does: whoever pushes says when. */
 void outgoing_start(struct outgoing *o);
 /* ERR_QUEUE_FULL when the limits of the configuration are reached. */
 struct err outgoing_push(struct outgoing *o, struct slice stanza);

@@ -316,7 +316,6 @@ struct err outgoing_push(struct outgoing *o, struct slice stanza)
 		link_pump(&o->link, &o->queue);
 		return full;
 	}
-	outgoing_start(o);
 	be_patient(o);
 	return full;
 }

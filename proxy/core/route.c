@@ -159,6 +159,7 @@ static bool bounce(struct route *r, struct slice stanza, struct err why, const c
 	if (stanza_bounce(stanza, stanza_condition(why.code), text, &out)) {
 		shared_count(r->worker->shared, SHARED_BOUNCED, 1);
 		kept = !err_is(outgoing_push(back_stream(r), buf_peek(&out)));
+		outgoing_start(r->back);
 	}
 	buf_fini(&out);
 	return kept;
@@ -271,7 +272,7 @@ void route_push(struct route *r, struct slice stanza)
 	}
 	shared_count(r->worker->shared,
 		r->config.forward_backend ? SHARED_STANZAS_IN : SHARED_STANZAS_OUT, 1);
-	if (outgoing_state(o) != OUTGOING_READY && !r->retry.place)
+	if (!r->retry.place) /* a backend that is down is not dialled for every stanza */
 		route_start(r);
 }
 
