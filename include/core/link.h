@@ -75,6 +75,8 @@ bool link_start_tls(struct link *l, const struct tls_params *params);
 /* A new XML document comes next on the same connection. */
 void link_restart(struct link *l);
 void link_write(struct link *l, struct slice bytes);
+/* Fresh sending keys (TLS-7); false where TLS has none to give: a fresh stream is needed. */
+bool link_rekey(struct link *l);
 /* Moves stanzas from the queue to the wire while there is room there. */
 void link_pump(struct link *l, struct sendq *q);
 /* Tells the queue what the kernel has taken and the far side acknowledged. */

@@ -316,6 +316,15 @@ void link_write(struct link *l, struct slice bytes)
 	mark_dirty(l);
 }
 
+bool link_rekey(struct link *l)
+{
+	size_t before = buf_len(&l->wire_out);
+	bool rekeyed = tls_rekey(l->tls, &l->wire_out);
+	l->wire_queued += buf_len(&l->wire_out) - before;
+	mark_dirty(l);
+	return rekeyed;
+}
+
 void link_pump(struct link *l, struct sendq *q)
 {
 	while (l->phase == LINK_OPEN && !l->broken && !l->output_over &&

@@ -211,6 +211,9 @@ void outgoing_on_closed(void *owner)
 static void on_dial_failed(void *owner, struct err why)
 {
 	struct outgoing *o = owner;
+	/* Whose server cannot be reached is known: the tenant's. */
+	if (o->config.backend && (why.code == ERR_CONNECT || why.code == ERR_CONNECT_TIMEOUT))
+		why = err_native(ERR_BACKEND_DOWN, why.native);
 	outgoing_fail(o, why);
 }
 

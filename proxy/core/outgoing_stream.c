@@ -237,10 +237,7 @@ static void rotate_if_due(struct outgoing *o)
 {
 	if (!o->link.tls || o->closing_stream || tls_records(o->link.tls) < RECORDS_MAX)
 		return;
-	size_t before = buf_len(&o->link.wire_out);
-	bool rekeyed = tls_rekey(o->link.tls, &o->link.wire_out);
-	o->link.wire_queued += buf_len(&o->link.wire_out) - before;
-	if (!rekeyed)
+	if (!link_rekey(&o->link))
 		outgoing_close_stream(o);
 }
 

@@ -290,7 +290,7 @@ static bool on_route_failed(void *owner, struct err why, const char *condition, 
 	(void)condition;
 	(void)text;
 	/* BE-6: a backend that refuses a proven peer is misconfigured; say so loudly. */
-	if (why.code != ERR_CONNECT && why.code != ERR_CONNECT_TIMEOUT && why.code != ERR_LOST)
+	if (why.code != ERR_BACKEND_DOWN && why.code != ERR_LOST)
 		log_reason(err_make(ERR_BACKEND_REFUSED), "backend",
 			log_c("session", pi->peer->session),
 			log_s("tenant", domain_slice(&pi->peer->tenant->domain)),

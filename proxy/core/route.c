@@ -181,8 +181,8 @@ static void on_retry(void *arg)
 static bool worth_retrying(const struct route *r, struct err why)
 {
 	uint64_t waited = worker_now_ms(r->worker) - outgoing_oldest_ms(r->forward);
-	bool down = why.code == ERR_CONNECT || why.code == ERR_BACKEND_DOWN ||
-		    why.code == ERR_CONNECT_TIMEOUT || why.code == ERR_LOST;
+	bool down = why.code == ERR_BACKEND_DOWN || why.code == ERR_CONNECT_TIMEOUT ||
+		    why.code == ERR_LOST;
 	return r->config.forward_backend && down && !r->worker->stopping &&
 	       outgoing_queued(r->forward) &&
 	       waited + RETRY_MS < (uint64_t)r->worker->gate->queue_seconds * 1000;
