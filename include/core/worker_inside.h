@@ -48,7 +48,7 @@ struct worker {
 	struct buf repaired;	/* one shared buffer for a repaired stanza */
 	struct ticket_slot *slots;
 	uint32_t slot_count, free_slot;
-	struct map *breakers;	/* peer domain -> struct breaker */
+	struct map *breakers;	/* core/breaker.h */
 	struct map *delegations; /* tenant domain -> struct delegation */
 	struct map *per_address; /* peer address -> count */
 	struct grave *graves;
@@ -83,10 +83,5 @@ void session_unlink(struct session_node *node);
 /* Dialback keys under the node's secrets (DB-6: current, then previous). */
 bool worker_check_key(struct worker *w, enum dbkey_label label, const struct domain *to,
 	const struct domain *from, const char *id, const char *key);
-
-/* The circuit breaker per peer: false while the peer is not to be tried again. */
-bool breaker_allows(struct worker *w, const struct domain *peer, struct err *why);
-void breaker_failed(struct worker *w, const struct domain *peer, struct err why);
-void breaker_worked(struct worker *w, const struct domain *peer);
 
 #endif

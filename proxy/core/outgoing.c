@@ -1,6 +1,7 @@
 #include "core/outgoing.h"
 
 #include "base/mem.h"
+#include "core/breaker.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -159,7 +160,7 @@ static void fail_all(struct outgoing *o, struct err why)
 	o->have_failure = true;
 	log_leg(o, why, "stream-failed");
 	if (!o->config.backend)
-		breaker_failed(o->worker, &o->config.remote, why);
+		breaker_failed(o->worker, &o->config.local, &o->config.remote, why);
 	timer_start(o->worker->timers, &o->soon, 0, tell_failure, o);
 }
 
@@ -297,7 +298,7 @@ static void become_ready(struct outgoing *o)
 	timer_stop(o->worker->timers, &o->patience);
 	scan_set_limits(o->link.scan, &scan_limits_stranger);
 	if (!o->config.backend)
-		breaker_worked(o->worker, &o->config.remote);
+		breaker_worked(o->worker, &o->config.local, &o->config.remote);
 	log_up(o);
 	timer_start(o->worker->timers, &o->deadline, WATCH_MS, on_watch, o);
 	if (!o->finishing)
@@ -527,7 +528,8 @@ void outgoing_start(struct outgoing *o)
 		return; /* a link that is closing dials again when it is gone */
 	o->began_ms = worker_now_ms(o->worker);
 	o->condition[0] = o->text[0] = '\0';
-	if (!o->config.backend && !breaker_allows(o->worker, &o->config.remote, &why)) {
+	if (!o->config.backend &&
+		!breaker_allows(o->worker, &o->config.local, &o->config.remote, &why)) {
 		o->why = why;
 		o->have_failure = true;
 		timer_start(o->worker->timers, &o->soon, 0, tell_failure, o);

@@ -25,8 +25,6 @@ enum {
 	ACCEPT_BATCH = 32,	/* connections per event, so that accepting starves nobody */
 	ACCEPT_PAUSE_MS = 200,	/* after running out of descriptors (R02) */
 	OWN_ADDRESSES_MAX = 64,
-	BREAKER_FIRST_MS = 1000,
-	BREAKER_MAX_MS = 60000,
 	ACKNOWLEDGE_MS = 1000,
 };
 
@@ -44,12 +42,6 @@ struct listener {
 	int fd, owner; /* owner -1: our own */
 	bool egress;
 	struct timer pause;
-};
-
-struct breaker {
-	uint64_t until_ms;
-	uint64_t wait_ms;
-	struct err why;
 };
 
 /* What only this file needs. */
@@ -178,38 +170,6 @@ static void on_resolved(void *arg, const struct resolve_answer *answer)
 	struct ticket t = answer->ticket;
 	if (t.slot < w->slot_count && w->slots[t.slot].gen == t.gen && w->slots[t.slot].object)
 		w->slots[t.slot].answer(w->slots[t.slot].object, answer);
-}
-
-/* ---- the circuit breaker per peer ---- */
-
-bool breaker_allows(struct worker *w, const struct domain *peer, struct err *why)
-{
-	struct breaker *b = map_get(w->breakers, domain_slice(peer));
-	if (!b || worker_now_ms(w) >= b->until_ms)
-		return true;
-	*why = b->why; /* the reason it failed for is more use than "not yet" */
-	return false;
-}
-
-void breaker_failed(struct worker *w, const struct domain *peer, struct err why)
-{
-	struct breaker *b = map_get(w->breakers, domain_slice(peer));
-	if (!b) {
-		if (map_count(w->breakers) > 100000)
-			return;
-		b = MEM_NEW(struct breaker);
-		b->wait_ms = BREAKER_FIRST_MS / 2;
-		map_put(w->breakers, domain_slice(peer), b);
-	}
-	/* ST-17: truncated exponential back-off, with some chance in it. */
-	b->wait_ms = b->wait_ms * 2 > BREAKER_MAX_MS ? BREAKER_MAX_MS : b->wait_ms * 2;
-	b->until_ms = worker_now_ms(w) + b->wait_ms / 2 + worker_random() % (b->wait_ms / 2 + 1);
-	b->why = why;
-}
-
-void breaker_worked(struct worker *w, const struct domain *peer)
-{
-	mem_free(map_remove(w->breakers, domain_slice(peer)));
 }
 
 /* ---- own addresses, limits ---- */
