@@ -26,6 +26,7 @@ struct session_node {
 	struct session_node *next, **prev;
 };
 
+struct breakers; /* core/breaker.h */
 struct grave;
 
 struct worker {
@@ -48,7 +49,7 @@ struct worker {
 	struct buf repaired;	/* one shared buffer for a repaired stanza */
 	struct ticket_slot *slots;
 	uint32_t slot_count, free_slot;
-	struct map *breakers;	/* core/breaker.h */
+	struct breakers *breakers;
 	struct map *delegations; /* tenant domain -> struct delegation */
 	struct map *per_address; /* peer address -> count */
 	struct grave *graves;

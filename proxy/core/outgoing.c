@@ -160,7 +160,8 @@ static void fail_all(struct outgoing *o, struct err why)
 	o->have_failure = true;
 	log_leg(o, why, "stream-failed");
 	if (!o->config.backend)
-		breaker_failed(o->worker, &o->config.local, &o->config.remote, why);
+		breaker_failed(o->worker->breakers, &o->config.local, &o->config.remote, why,
+			worker_now_ms(o->worker), worker_random());
 	timer_start(o->worker->timers, &o->soon, 0, tell_failure, o);
 }
 
@@ -298,7 +299,7 @@ static void become_ready(struct outgoing *o)
 	timer_stop(o->worker->timers, &o->patience);
 	scan_set_limits(o->link.scan, &scan_limits_stranger);
 	if (!o->config.backend)
-		breaker_worked(o->worker, &o->config.local, &o->config.remote);
+		breaker_worked(o->worker->breakers, &o->config.local, &o->config.remote);
 	log_up(o);
 	timer_start(o->worker->timers, &o->deadline, WATCH_MS, on_watch, o);
 	if (!o->finishing)
@@ -524,12 +525,13 @@ static const struct dial_events dial_events = {.connected = on_connected, .faile
 void outgoing_start(struct outgoing *o)
 {
 	struct err why;
+	enum breaker_for who = is_question(o) ? BREAKER_FOR_STRANGER : BREAKER_FOR_TENANT;
 	if (o->state != OUTGOING_IDLE || o->have_failure || o->link.phase != LINK_NONE)
 		return; /* a link that is closing dials again when it is gone */
 	o->began_ms = worker_now_ms(o->worker);
 	o->condition[0] = o->text[0] = '\0';
-	if (!o->config.backend &&
-		!breaker_allows(o->worker, &o->config.local, &o->config.remote, &why)) {
+	if (!o->config.backend && !breaker_allows(o->worker->breakers, who, &o->config.local,
+					  &o->config.remote, o->began_ms, &why)) {
 		o->why = why;
 		o->have_failure = true;
 		timer_start(o->worker->timers, &o->soon, 0, tell_failure, o);

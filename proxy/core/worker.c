@@ -6,6 +6,7 @@
 
 #include "base/b64.h"
 #include "base/mem.h"
+#include "core/breaker.h"
 #include "core/delegation.h"
 #include "core/egress.h"
 #include "core/outgoing.h"
@@ -458,7 +459,7 @@ static struct err set_up(struct worker_run *r, const struct worker_boot *boot)
 	w->loop = uv_default_loop();
 	w->timers = timers_new(w->loop);
 	w->assessor = assessor_new(random_seed());
-	w->breakers = map_new(random_seed());
+	w->breakers = breakers_new(random_seed());
 	w->delegations = map_new(random_seed());
 	w->per_address = map_new(random_seed());
 	buf_init(&w->plain, BUF_UNLIMITED);
@@ -499,6 +500,7 @@ static void tear_down(struct worker_run *r)
 	dig_graves(w);
 	resolver_free(w->resolver);
 	delegation_forget_all(w);
+	breakers_free(w->breakers);
 	assessor_free(w->assessor);
 	registry_free(w->registry);
 	gate_free(w->gate);

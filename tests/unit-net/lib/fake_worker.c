@@ -1,7 +1,6 @@
 #include "fake_worker.h"
 
 #include "base/mem.h"
-#include "core/breaker.h"
 #include "xmpp/stanza.h"
 
 #include <assert.h>
@@ -214,30 +213,4 @@ void session_unlink(struct session_node *node)
 	*node->prev = node->next;
 	if (node->next)
 		node->next->prev = node->prev;
-}
-
-bool breaker_allows(struct worker *w, const struct domain *tenant, const struct domain *peer,
-	struct err *why)
-{
-	(void)w;
-	(void)tenant;
-	(void)peer;
-	(void)why;
-	return true;
-}
-
-void breaker_failed(struct worker *w, const struct domain *tenant, const struct domain *peer,
-	struct err why)
-{
-	(void)w;
-	(void)tenant;
-	(void)peer;
-	(void)why;
-}
-
-void breaker_worked(struct worker *w, const struct domain *tenant, const struct domain *peer)
-{
-	(void)w;
-	(void)tenant;
-	(void)peer;
 }
