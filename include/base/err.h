@@ -12,10 +12,10 @@
 
 enum blame {
 	BLAME_NOBODY,
-	BLAME_PEER,     /* the remote domain or whoever dialled us */
-	BLAME_US,       /* a bug or a limit of fedgate */
+	BLAME_PEER,	/* the remote domain or whoever dialled us */
+	BLAME_US,	/* a bug or a limit of fedgate */
 	BLAME_OPERATOR, /* this node's configuration or network */
-	BLAME_TENANT,   /* the tenant's files, DNS or backend */
+	BLAME_TENANT,	/* the tenant's files, DNS or backend */
 };
 
 #define ERR_TABLE(X)                                                                               \
@@ -25,11 +25,9 @@ enum blame {
 	X(ERR_XML_RESTRICTED, "FG-X02", PEER, "restricted-xml",                                    \
 		"the stream holds a comment, processing instruction, DTD or foreign entity")       \
 	X(ERR_XML_ENCODING, "FG-X03", PEER, "unsupported-encoding", "the stream is not UTF-8")     \
-	X(ERR_XML_UTF8, "FG-X04", PEER, "not-well-formed",                                         \
-		"invalid UTF-8 or a forbidden character")                                          \
+	X(ERR_XML_UTF8, "FG-X04", PEER, "not-well-formed", "invalid UTF-8 or a forbidden character") \
 	X(ERR_XML_NAMESPACE, "FG-X05", PEER, "not-well-formed",                                    \
-		"the XML is not namespace-well-formed (prefix not bound, or attribute named "      \
-		"twice)")                                                                          \
+		"the XML is not namespace-well-formed (prefix not bound, or attribute named twice)") \
 	X(ERR_XML_DEPTH, "FG-X06", PEER, "policy-violation", "elements are nested too deeply")     \
 	X(ERR_XML_ATTRS, "FG-X07", PEER, "policy-violation",                                       \
 		"too many attributes or namespace declarations")                                   \
@@ -62,19 +60,16 @@ enum blame {
 	X(ERR_TLS_REQUIRED, "FG-S14", PEER, "policy-violation", "policy requires TLS")             \
 	X(ERR_STARTTLS_REFUSED, "FG-S15", PEER, "policy-violation", "the peer refused STARTTLS")   \
 	X(ERR_TO_CHANGED, "FG-S16", PEER, "policy-violation",                                      \
-		"the stream's `to` or `from` changed at a restart, or does not fit the TLS "       \
-		"server name")                                                                     \
+		"the stream's `to` or `from` changed at a restart, or does not fit the TLS server name") \
 	X(ERR_SASL, "FG-S17", PEER, "not-authorized", "SASL EXTERNAL failed")                      \
 	X(ERR_SASL_RETRIES, "FG-S18", PEER, "policy-violation", "too many SASL attempts")          \
 	X(ERR_HEADER_TIMEOUT, "FG-S19", PEER, "connection-timeout",                                \
 		"the stream was not negotiated in time")                                           \
-	X(ERR_PEER_STREAM_ERROR, "FG-S20", PEER, "reset",                                          \
-		"the other side closed with a stream error")                                       \
+	X(ERR_PEER_STREAM_ERROR, "FG-S20", PEER, "reset", "the other side closed with a stream error") \
 	X(ERR_PEER_CLOSED, "FG-S21", NOBODY, "reset", "the other side closed the stream")          \
 	X(ERR_IDLE, "FG-S22", NOBODY, "", "the stream was idle and was closed")                    \
-	X(ERR_SHUTDOWN, "FG-S23", NOBODY, "system-shutdown", "the gate is shutting down")          \
-	X(ERR_REPLY_FROM, "FG-S24", PEER, "invalid-from",                                          \
-		"the answering server is not the one asked")                                       \
+	X(ERR_SHUTDOWN, "FG-S23", NOBODY, "system-shutdown", "the gate is shutting down")        \
+	X(ERR_REPLY_FROM, "FG-S24", PEER, "invalid-from", "the answering server is not the one asked") \
 	X(ERR_NO_OFFER, "FG-S25", PEER, "not-authorized",                                          \
 		"the peer offered neither EXTERNAL nor dialback")                                  \
 	X(ERR_SPOOF_TENANT, "FG-S26", PEER, "not-authorized",                                      \
@@ -84,11 +79,9 @@ enum blame {
 	X(ERR_TLS_NO_SNI, "FG-T02", PEER, "", "direct TLS without a server name")                  \
 	X(ERR_TLS_SNI, "FG-T03", PEER, "", "the TLS server name is not served here")               \
 	X(ERR_TLS_ALPN, "FG-T04", PEER, "", "no common application protocol (ALPN)")               \
-	X(ERR_TLS_TRUNCATED, "FG-T05", PEER, "",                                                   \
-		"the connection ended without a TLS close_notify")                                 \
+	X(ERR_TLS_TRUNCATED, "FG-T05", PEER, "", "the connection ended without a TLS close_notify") \
 	X(ERR_TLS_TIMEOUT, "FG-T06", PEER, "", "the TLS handshake took too long")                  \
-	X(ERR_TLS_LIMIT, "FG-T07", NOBODY, "reset",                                                \
-		"the cipher's record limit is near: new stream")                                   \
+	X(ERR_TLS_LIMIT, "FG-T07", NOBODY, "reset", "the cipher's record limit is near: new stream") \
 	X(ERR_TLS_CREDENTIAL, "FG-T08", TENANT, "internal-server-error",                           \
 		"the tenant's certificate or key cannot be used")                                  \
 	X(ERR_TLS_PEER_CERT, "FG-T09", PEER, "", "the peer's certificate cannot be parsed")        \
@@ -98,12 +91,10 @@ enum blame {
 	X(ERR_CERT_NOT_YET, "FG-C03", PEER, "not-authorized", "the certificate is not valid yet")  \
 	X(ERR_CERT_UNTRUSTED, "FG-C04", PEER, "not-authorized",                                    \
 		"the certificate does not lead to a trusted authority")                            \
-	X(ERR_CERT_NAME, "FG-C05", PEER, "not-authorized",                                         \
-		"the certificate is for another domain")                                           \
+	X(ERR_CERT_NAME, "FG-C05", PEER, "not-authorized", "the certificate is for another domain") \
 	X(ERR_CERT_PURPOSE, "FG-C06", PEER, "not-authorized",                                      \
 		"the certificate is not meant for servers (extended key usage or CA flag)")        \
-	X(ERR_CERT_WEAK, "FG-C07", PEER, "not-authorized",                                         \
-		"the certificate uses weak cryptography")                                          \
+	X(ERR_CERT_WEAK, "FG-C07", PEER, "not-authorized", "the certificate uses weak cryptography") \
 	X(ERR_CERT_CONSTRAINT, "FG-C08", PEER, "not-authorized",                                   \
 		"a name constraint of an issuing authority excludes the domain")                   \
 	X(ERR_CERT_CHAIN, "FG-C09", PEER, "not-authorized",                                        \
@@ -111,27 +102,21 @@ enum blame {
 	X(ERR_CERT_PARSE, "FG-C10", PEER, "not-authorized", "the certificate cannot be read")      \
 	X(ERR_CERT_UNSUPPORTED, "FG-C12", PEER, "not-authorized",                                  \
 		"the certificate needs an algorithm or an extension that is not supported here")   \
-	X(ERR_CERT_RENEW, "FG-C11", PEER, "reset",                                                 \
-		"the certificate that proved this stream expired")                                 \
+	X(ERR_CERT_RENEW, "FG-C11", PEER, "reset", "the certificate that proved this stream expired") \
 	/* dns and reaching */                                                                     \
-	X(ERR_DNS_NONE, "FG-D01", PEER, "remote-connection-failed",                                \
-		"the domain does not exist in DNS")                                                \
+	X(ERR_DNS_NONE, "FG-D01", PEER, "remote-connection-failed", "the domain does not exist in DNS") \
 	X(ERR_DNS_NO_SERVICE, "FG-D02", PEER, "remote-connection-failed",                          \
 		"DNS says that the domain runs no XMPP server")                                    \
 	X(ERR_DNS_FAILED, "FG-D03", OPERATOR, "remote-connection-failed", "the DNS lookup failed") \
-	X(ERR_DNS_TIMEOUT, "FG-D04", OPERATOR, "remote-connection-failed",                         \
-		"the DNS lookup took too long")                                                    \
-	X(ERR_DNS_BOGUS, "FG-D05", PEER, "remote-connection-failed",                               \
-		"the domain's DNSSEC is broken")                                                   \
+	X(ERR_DNS_TIMEOUT, "FG-D04", OPERATOR, "remote-connection-failed", "the DNS lookup took too long") \
+	X(ERR_DNS_BOGUS, "FG-D05", PEER, "remote-connection-failed", "the domain's DNSSEC is broken") \
 	X(ERR_ADDRESS_BLOCKED, "FG-D06", PEER, "remote-connection-failed",                         \
 		"the domain points to a private or local address")                                 \
 	X(ERR_DNS_LOOP, "FG-D07", PEER, "remote-connection-failed",                                \
 		"the domain points to this gate but is not served here")                           \
 	X(ERR_DNS_SPECIAL, "FG-D08", PEER, "remote-connection-failed",                             \
-		"the name is not one of the public DNS (a single label, .local, .onion or the "    \
-		"like)")                                                                           \
-	X(ERR_CONNECT, "FG-N01", PEER, "remote-connection-failed",                                 \
-		"no server of the domain accepts connections")                                     \
+		"the name is not one of the public DNS (a single label, .local, .onion or the like)") \
+	X(ERR_CONNECT, "FG-N01", PEER, "remote-connection-failed", "no server of the domain accepts connections") \
 	X(ERR_CONNECT_TIMEOUT, "FG-N02", PEER, "remote-connection-failed",                         \
 		"no server of the domain answered in time")                                        \
 	X(ERR_LOST, "FG-N03", PEER, "", "the connection was lost")                                 \
@@ -142,15 +127,12 @@ enum blame {
 	X(ERR_DB_UNSOLICITED, "FG-B02", PEER, "", "a dialback answer that nobody asked for")       \
 	X(ERR_DB_REFUSED, "FG-B03", PEER, "policy-violation",                                      \
 		"policy needs a better proof than dialback for this domain")                       \
-	X(ERR_DB_TIMEOUT, "FG-B04", PEER, "remote-connection-failed",                              \
-		"dialback was not answered in time")                                               \
+	X(ERR_DB_TIMEOUT, "FG-B04", PEER, "remote-connection-failed", "dialback was not answered in time") \
 	X(ERR_DB_REJECTED, "FG-B05", PEER, "not-authorized",                                       \
 		"the remote server could not verify this domain")                                  \
-	X(ERR_DB_LIMIT, "FG-B06", PEER, "resource-constraint",                                     \
-		"too many domain pairs on one stream")                                             \
+	X(ERR_DB_LIMIT, "FG-B06", PEER, "resource-constraint", "too many domain pairs on one stream") \
 	/* tenants and policy */                                                                   \
-	X(ERR_POLICY, "FG-M01", PEER, "policy-violation",                                          \
-		"the proof does not reach the policy's floor")                                     \
+	X(ERR_POLICY, "FG-M01", PEER, "policy-violation", "the proof does not reach the policy's floor") \
 	X(ERR_BACKEND_DOWN, "FG-M02", TENANT, "remote-connection-failed",                          \
 		"the tenant's own server cannot be reached")                                       \
 	X(ERR_BACKEND_REFUSED, "FG-M03", TENANT, "internal-server-error",                          \
@@ -189,7 +171,7 @@ enum err_code {
 #define ERR_SYMBOL(symbol, id, blame, condition, sentence) symbol,
 	ERR_TABLE(ERR_SYMBOL)
 #undef ERR_SYMBOL
-		ERR_COUNT
+	ERR_COUNT
 };
 
 struct err {
@@ -198,8 +180,8 @@ struct err {
 };
 
 struct err_row {
-	const char *symbol; /* "ERR_XML" */
-	const char *id;     /* "FG-X01" */
+	const char *symbol;    /* "ERR_XML" */
+	const char *id;	       /* "FG-X01" */
 	enum blame blame;
 	const char *condition; /* RFC 6120 4.9.3 element name, "" when nothing is told */
 	const char *sentence;
@@ -208,7 +190,7 @@ struct err_row {
 struct err err_ok(void);
 struct err err_make(enum err_code code);
 struct err err_native(enum err_code code, int native);
-bool err_is(struct err e);                         /* true when e is an error */
+bool err_is(struct err e); /* true when e is an error */
 const struct err_row *err_row(enum err_code code); /* never NULL */
 const char *blame_name(enum blame blame); /* "peer", "us", "operator", "tenant", "nobody" */
 

@@ -88,4 +88,9 @@ struct gate {
 
 void gate_free(struct gate *g); /* NULL is fine */
 
+/* Whether DNS may be asked about the name: what only a private DNS can know (a single label,
+ * .local, ...) is asked for where peers may live in private networks (allow_private); what is in no
+ * DNS (.localhost, .onion, ...) never is. */
+bool gate_looks_up(const struct gate *g, const struct domain *name);
+
 #endif

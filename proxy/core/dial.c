@@ -210,7 +210,7 @@ static void add_candidate(struct dial *d, const struct sockaddr_storage *addr, b
 		d->last = err_make(ERR_ADDRESS_BLOCKED);
 		return;
 	}
-	if (d->candidate_count < DIAL_CANDIDATES_MAX)
+	if (d->candidate_count < d->candidates_most)
 		d->candidates[d->candidate_count++] =
 			(struct dial_candidate){.addr = *addr, .direct_tls = direct_tls};
 }
@@ -262,7 +262,8 @@ static bool must_wait_for_group(const struct dial *d)
 
 static bool ask_next_target(struct dial *d)
 {
-	if (d->next_target >= d->srv.count || must_wait_for_group(d))
+	if (d->next_target >= d->srv.count || d->next_target >= d->candidates_most ||
+		d->candidate_count >= d->candidates_most || must_wait_for_group(d))
 		return false;
 	const struct domain *target = &d->srv.records[d->next_target].target;
 	d->questions = 2;
@@ -438,6 +439,7 @@ static void begin(struct dial *d, struct worker *w, const struct dial_events *ev
 	d->events = events;
 	d->owner = owner;
 	d->active = true;
+	d->candidates_most = DIAL_CANDIDATES_MAX;
 	d->last = err_make(ERR_DNS_NONE);
 	timer_start(w->timers, &d->total, TOTAL_MS, on_total, d);
 }
@@ -445,15 +447,21 @@ static void begin(struct dial *d, struct worker *w, const struct dial_events *ev
 static void ask_srv(struct dial *d, const struct domain *domain)
 {
 	d->domain = *domain;
+	if (!gate_looks_up(d->worker->gate, domain)) { /* B08 */
+		d->last = err_make(ERR_DNS_SPECIAL);
+		timer_start(d->worker->timers, &d->stagger, 0, on_stagger, d); /* not in this call */
+		return;
+	}
 	d->questions = 2;
 	resolve_srv(d->worker->resolver, "_xmpps-server._tcp", domain, ticket_of(d), TAG_SRV_DIRECT);
 	resolve_srv(d->worker->resolver, "_xmpp-server._tcp", domain, ticket_of(d), TAG_SRV);
 }
 
-void dial_peer(struct dial *d, struct worker *w, const struct domain *domain,
+void dial_peer(struct dial *d, struct worker *w, const struct domain *domain, size_t most,
 	const struct dial_events *events, void *owner)
 {
 	begin(d, w, events, owner);
+	d->candidates_most = most;
 	ask_srv(d, domain);
 }
 

@@ -185,7 +185,8 @@ static void on_link_closing(void *owner)
 /* This connection is over; what comes next is decided by where we were. */
 static void connection_over(struct outgoing *o, struct err why)
 {
-	timer_stop(o->worker->timers, &o->deadline);
+	if (!is_question(o))
+		timer_stop(o->worker->timers, &o->deadline);
 	if (o->state == OUTGOING_READY) {
 		log_leg(o, why, "stream-down");
 		o->state = OUTGOING_IDLE;
@@ -497,7 +498,8 @@ static void on_connected(void *owner, int fd, bool direct_tls)
 	struct err e = link_open(&o->link, o->worker, fd, &scan_limits_stranger, &link_events, o);
 	struct stream_out_config config = stream_config(o);
 	stream_out_init(&o->stream, &config);
-	timer_start(o->worker->timers, &o->deadline, NEGOTIATE_MS, on_negotiation_late, o);
+	if (!is_question(o)) /* DB-14: all its candidates together have one deadline */
+		timer_start(o->worker->timers, &o->deadline, NEGOTIATE_MS, on_negotiation_late, o);
 	if (err_is(e)) {
 		connection_over(o, e);
 		return;
@@ -543,7 +545,8 @@ void outgoing_start(struct outgoing *o)
 	if (o->config.backend)
 		dial_list(&o->dial, o->worker, &o->config.tenant->backends, &dial_events, o);
 	else
-		dial_peer(&o->dial, o->worker, &o->config.remote, &dial_events, o);
+		dial_peer(&o->dial, o->worker, &o->config.remote,
+			is_question(o) ? DIAL_STRANGER_MAX : DIAL_CANDIDATES_MAX, &dial_events, o);
 	if (is_question(o))
 		timer_start(o->worker->timers, &o->deadline, QUESTION_MS, on_negotiation_late, o);
 }
