@@ -5,9 +5,9 @@
  * Keys are fixed words. Values are cut at 256 bytes between characters and escaped: control and
  * direction characters as \u, bytes that are no UTF-8 as \ufffd. A line has at most 4096 bytes, so
  * that a pipe takes it whole; fields that do not fit are left out and counted ("left_out":N), never
- * reason, blame and why. No JIDs with localparts: callers give domains. Lines blamed on peers are
- * limited to a rate per reason; what is held back is counted in the next line of that reason
- * ("suppressed":N). Pure layers do not log. */
+ * reason, blame and why. No JIDs with localparts: callers give domains. All but our own faults is
+ * limited to a rate per reason, or per event where there is no reason; what is held back is counted
+ * in the next line of the same kind ("suppressed":N). Pure layers do not log. */
 #ifndef FEDGATE_BASE_LOG_H
 #define FEDGATE_BASE_LOG_H
 
@@ -46,7 +46,7 @@ struct log_field log_end(void);
 /* fields end with log_end(). */
 void log_event(enum log_level level, const char *event, ...);
 /* The same for a refusal: adds reason, id, blame and the sentence of e's row, and picks the
- * level by blame (peer: info and rate-limited; us, operator: error; tenant: warn). */
+ * level by blame (peer: info; us, operator: error; tenant: warn). */
 void log_reason(struct err e, const char *event, ...);
 
 #endif

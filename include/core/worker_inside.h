@@ -51,18 +51,15 @@ struct worker {
 	uint32_t slot_count, free_slot;
 	struct breakers *breakers;
 	struct map *delegations; /* tenant domain -> struct delegation */
-	struct map *per_address; /* peer address -> count */
+	struct map *sources;	/* core/budget.h */
 	struct grave *graves;
 	struct session_node *peers_in, *egresses, *outgoings;
-	size_t connections;
+	size_t connections, questions; /* of strangers */
 	uint64_t queued_stanzas, queued_bytes, unacked_stanzas; /* of all outgoing streams */
 	char read_buffer[READ_BUFFER];
 };
 
 void worker_forget_dirty(struct worker *w, struct link *l);
-/* A public connection came or went, for the limits. */
-void worker_connection_new(struct worker *w, const struct sockaddr_storage *from);
-void worker_connection_gone(struct worker *w, const struct sockaddr_storage *from);
 /* A fresh, unpredictable id: 128 bits as hex (ST-3). */
 void worker_new_id(char out[33]);
 uint32_t worker_random(void);

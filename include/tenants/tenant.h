@@ -82,7 +82,7 @@ struct gate {
 	char *steer_names; /* NULL when empty */
 	bool steer_resolve;
 	unsigned stanza_bytes, queue_stanzas, queue_bytes, queue_seconds, negotiation_seconds,
-		idle_seconds;
+		idle_seconds, connections_per_second, questions_per_minute;
 	bool attempt_starttls;
 };
 

@@ -1,6 +1,8 @@
 #include "core/peer_in.h"
 
 #include "base/mem.h"
+#include "core/breaker.h"
+#include "core/budget.h"
 #include "core/delegation.h"
 #include "core/relay.h"
 #include "core/route.h"
@@ -14,6 +16,8 @@ enum {
 	CLOSE_MS = 6000, /* ST-13: 5 to 10 s for the other side's end tag */
 	RECORDS_MAX = 1 << 23, /* TLS-7 */
 	IDLE_CHECK_MS = 30000,
+	FIRST_WORDS_MS = 10000, /* R01: to name a domain of ours, in a header or in TLS */
+	UNREAD_MAX = 256 * 1024, /* answers that the peer asks for and does not take */
 };
 
 struct peer_in {
@@ -95,10 +99,18 @@ static void log_pair(struct peer_in *p, const struct pair *pair)
 
 /* ---- ending ---- */
 
+static void question_end(struct pair_in *pi, bool proven)
+{
+	if (!pi->question)
+		return;
+	outgoing_drop(pi->question);
+	pi->question = NULL;
+	budget_asked(pi->peer->worker, &pi->peer->link.remote_addr, proven);
+}
+
 static void pair_in_end(struct pair_in *pi)
 {
-	if (pi->question)
-		outgoing_drop(pi->question);
+	question_end(pi, false);
 	if (pi->route)
 		route_close(pi->route);
 	mem_free(pi);
@@ -148,7 +160,7 @@ static void free_peer(void *object)
 	stream_in_fini(&p->stream);
 	tenant_release(p->tenant);
 	tenant_release(p->sni_tenant);
-	worker_connection_gone(p->worker, &p->link.remote_addr);
+	budget_disconnected(p->worker, &p->link.remote_addr);
 	mem_free(p);
 }
 
@@ -172,10 +184,20 @@ static bool proofs_hold(struct peer_in *p)
 	return false;
 }
 
+static uint64_t negotiation_ms(const struct peer_in *p)
+{
+	return (uint64_t)p->worker->gate->negotiation_seconds * 1000;
+}
+
 static void on_late(void *arg)
 {
 	struct peer_in *p = arg;
 	struct link *l = &p->link;
+	uint64_t age = worker_now_ms(p->worker) - p->began_ms;
+	if (!p->up && (p->tenant || p->sni_tenant) && age < negotiation_ms(p)) {
+		timer_start(p->worker->timers, &p->deadline, negotiation_ms(p) - age, on_late, p);
+		return;
+	}
 	if (!p->up) {
 		fail_stream(p, err_make(l->tls && tls_state(l->tls) == TLS_HANDSHAKE
 						? ERR_TLS_TIMEOUT
@@ -335,16 +357,38 @@ static struct pair_in *pair_in_of(struct peer_in *p, struct pair *pair)
 	return pair->user;
 }
 
-static void finish_question(struct pair_in *pi, enum db_outcome outcome, const char *condition)
+static void tell_outcome(struct peer_in *p, struct pair *pair, enum db_outcome outcome,
+	const char *condition)
 {
-	struct peer_in *p = pi->peer;
 	struct actions a;
-	outgoing_drop(pi->question);
-	pi->question = NULL;
 	actions_init(&a);
-	stream_in_verified(&p->stream, pi->pair, outcome, condition, &a);
+	stream_in_verified(&p->stream, pair, outcome, condition, &a);
 	run_actions(p, &a);
 	actions_fini(&a);
+}
+
+static void finish_question(struct pair_in *pi, enum db_outcome outcome, const char *condition)
+{
+	question_end(pi, outcome == DB_VALID);
+	tell_outcome(pi->peer, pi->pair, outcome, condition);
+}
+
+/* XEP-0220 2.5 */
+static const char *question_condition(enum err_code code)
+{
+	switch (code) {
+	case ERR_DNS_NONE:
+	case ERR_DNS_NO_SERVICE:
+	case ERR_DNS_SPECIAL:
+		return "remote-server-not-found";
+	case ERR_DB_TIMEOUT:
+	case ERR_CONNECT_TIMEOUT:
+		return "remote-server-timeout";
+	case ERR_BUDGET:
+		return "resource-constraint";
+	default:
+		return "remote-connection-failed";
+	}
 }
 
 static void on_answered(void *owner, enum db_outcome outcome)
@@ -355,14 +399,9 @@ static void on_answered(void *owner, enum db_outcome outcome)
 
 static void on_question_failed(void *owner, struct err why, const char *condition, const char *text)
 {
-	const char *db = "remote-connection-failed";
 	(void)condition;
 	(void)text;
-	if (why.code == ERR_DNS_NONE || why.code == ERR_DNS_NO_SERVICE)
-		db = "remote-server-not-found";
-	else if (why.code == ERR_DB_TIMEOUT || why.code == ERR_CONNECT_TIMEOUT)
-		db = "remote-server-timeout";
-	finish_question(owner, DB_ERROR, db);
+	finish_question(owner, DB_ERROR, question_condition(why.code));
 }
 
 static void on_question_event(void *owner)
@@ -376,9 +415,37 @@ static const struct outgoing_events question_events = {.dialing = on_question_ev
 	.answered = on_answered,
 	.room = on_question_event};
 
+static void log_not_asked(struct peer_in *p, const struct pair *pair, struct err why)
+{
+	char address[64] = "";
+	uv_ip_name((struct sockaddr *)&p->link.remote_addr, address, sizeof address);
+	log_reason(why, "not-asked", log_c("session", p->session), log_c("leg", "W-IN"),
+		log_s("from", slice_of(pair->from_text, pair->from_len)),
+		log_s("to", slice_of(pair->to_text, pair->to_len)), log_c("address", address),
+		log_end());
+}
+
+/* DB-15: what failed for others a moment ago is answered from memory and costs nobody anything;
+ * the rest is counted. */
+static struct err may_ask(struct peer_in *p, const struct pair *pair)
+{
+	struct err why;
+	struct worker *w = p->worker;
+	if (!breaker_allows(w->breakers, BREAKER_FOR_STRANGER, &pair->to, &pair->from,
+		    worker_now_ms(w), &why))
+		return why;
+	return budget_ask(w, &p->link.remote_addr);
+}
+
 /* Protocol sheet 8.2 step 4: on a connection of our own, never on the one that asked. */
 static void ask(struct peer_in *p, struct pair *pair)
 {
+	struct err why = may_ask(p, pair);
+	if (err_is(why)) {
+		log_not_asked(p, pair, why);
+		tell_outcome(p, pair, DB_ERROR, question_condition(why.code));
+		return;
+	}
 	struct pair_in *pi = pair_in_of(p, pair);
 	struct outgoing_config c = {
 		.tenant = p->tenant,
@@ -459,12 +526,24 @@ static void pair_valid(struct peer_in *p, const struct pair *pair)
 static void check_key(struct peer_in *p, const struct db_query *q, struct actions *a)
 {
 	enum db_outcome outcome = DB_ERROR;
-	if (registry_find(p->worker->registry, &q->to))
+	if (!budget_answer(p->worker, &p->link.remote_addr))
+		outcome = DB_BUSY; /* B13 */
+	else if (registry_find(p->worker->registry, &q->to))
 		outcome = worker_check_key(p->worker, DBKEY_OUT, &q->from, &q->to, q->id, q->key)
 				  ? DB_VALID
 				  : DB_INVALID;
 	p->questions++;
 	stream_in_key_checked(&p->stream, q, outcome, a);
+}
+
+static void assess_pair(struct peer_in *p, struct pair *pair, struct actions *a)
+{
+	if (budget_claim(p->worker, &p->link.remote_addr)) {
+		stream_in_verdict(&p->stream, pair, judge_pair(p, pair), a);
+		return;
+	}
+	log_not_asked(p, pair, err_make(ERR_BUDGET));
+	stream_in_verified(&p->stream, pair, DB_ERROR, "resource-constraint", a);
 }
 
 static void start_tls(struct peer_in *p)
@@ -504,7 +583,7 @@ static void on_action(struct peer_in *p, struct actions *a, const struct act *ac
 	if (act->kind == ACT_ASSESS_PEER)
 		assess_peer(p, &next);
 	else if (act->kind == ACT_ASSESS)
-		stream_in_verdict(&p->stream, act->pair, judge_pair(p, act->pair), &next);
+		assess_pair(p, act->pair, &next);
 	else if (act->kind == ACT_CHECK_KEY)
 		check_key(p, &a->query, &next);
 	run_actions(p, &next);
@@ -591,6 +670,8 @@ static void on_element(void *owner, const struct scan_element *e)
 	element_free(el);
 	run_actions(p, &a);
 	actions_fini(&a);
+	if (!p->dead && link_backlog(&p->link) > UNREAD_MAX)
+		end_stream(p, err_make(ERR_LIMIT), NULL); /* no room for a last word either */
 }
 
 static void on_end(void *owner)
@@ -660,8 +741,8 @@ void peer_in_accept(struct worker *w, int fd)
 	/* Direct until <starttls/> says otherwise: `choose` runs inside the handshake. */
 	p->direct_tls = true;
 	link_sniff(&p->link, &p->tls);
-	timer_start(w->timers, &p->deadline, (uint64_t)w->gate->negotiation_seconds * 1000, on_late, p);
-	worker_connection_new(w, &p->link.remote_addr);
+	timer_start(w->timers, &p->deadline, FIRST_WORDS_MS, on_late, p);
+	budget_connected(w, &p->link.remote_addr);
 	if (err_is(e))
 		end_stream(p, e, NULL);
 }
