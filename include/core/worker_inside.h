@@ -55,6 +55,8 @@ struct worker {
 	struct grave *graves;
 	struct session_node *peers_in, *egresses, *outgoings;
 	size_t connections, questions; /* of strangers */
+	unsigned handshakes;	       /* steps of TLS handshakes in this turn */
+	uint64_t handshakes_at_ms;
 	uint64_t queued_stanzas, queued_bytes, unacked_stanzas; /* of all outgoing streams */
 	char read_buffer[READ_BUFFER];
 };

@@ -670,8 +670,10 @@ static void on_element(void *owner, const struct scan_element *e)
 	element_free(el);
 	run_actions(p, &a);
 	actions_fini(&a);
-	if (!p->dead && link_backlog(&p->link) > UNREAD_MAX)
-		end_stream(p, err_make(ERR_LIMIT), NULL); /* no room for a last word either */
+	if (!p->dead && link_backlog(&p->link) > UNREAD_MAX) {
+		end_stream(p, err_make(ERR_LIMIT), NULL);
+		link_close(&p->link); /* no room for a last word either */
+	}
 }
 
 static void on_end(void *owner)

@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -225,6 +226,15 @@ static void pause_accepting(struct listener *l)
 	timer_start(l->worker->timers, &l->pause, ACCEPT_PAUSE_MS, on_pause_over, l);
 }
 
+/* R02: the last eighth of the descriptors is for what streams that are up still need: the ways to
+ * backends, and out. */
+static bool is_last_room(int fd)
+{
+	struct rlimit limit;
+	return getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY &&
+	       (rlim_t)fd >= limit.rlim_cur - limit.rlim_cur / 8;
+}
+
 static void take(struct listener *l, int fd, const struct sockaddr_storage *from)
 {
 	struct worker *w = l->worker;
@@ -257,9 +267,13 @@ static void on_acceptable(uv_poll_t *poll, int status, int events)
 			return;
 		}
 		int fd = accept4(l->fd, (struct sockaddr *)&from, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
-		if (fd >= 0) {
+		if (fd >= 0 && (l->egress || !is_last_room(fd))) {
 			take(l, fd, &from);
 			continue;
+		}
+		if (fd >= 0) {
+			close(fd);
+			errno = EMFILE;
 		}
 		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
 			log_reason(err_native(ERR_TOO_MANY, errno), "accept", log_end());
