@@ -299,7 +299,9 @@ class Budget(unittest.TestCase):
     def test_handshakes_that_come_all_at_once_do_not_reach_the_neighbours(self):
         """T18: four sources keep within their shares, and say hello in the same moment."""
         times = self.undisturbed_by(AT_ONCE, SOURCES[18:22])
-        self.assertLess(max(times), 0.1)
+        # Each of the five floods would cost one stanza a third of a second. What the machine does
+        # meanwhile may hold up one or two.
+        self.assertLess(sorted(times)[-3], 0.1)
 
     def undisturbed_by(self, program, sources):
         """The neighbour's times, while another process does this: this one measures."""
@@ -398,7 +400,7 @@ for _ in range(100):
         s.close()
 """
 AT_ONCE = HELLO + """
-for _ in range(3):
+for _ in range(5):
     batch = [connect(source) for source in sources for _ in range(50)]
     time.sleep(0.5)
     for s in batch:
