@@ -51,11 +51,11 @@ struct worker {
 	uint32_t slot_count, free_slot;
 	struct breakers *breakers;
 	struct map *delegations; /* tenant domain -> struct delegation */
-	struct map *sources;	/* core/budget.h */
+	struct map *sources;     /* core/budget.h */
 	struct grave *graves;
 	struct session_node *peers_in, *egresses, *outgoings;
 	size_t connections, questions; /* of strangers */
-	unsigned handshakes;	       /* steps of TLS handshakes in this turn */
+	unsigned handshakes;           /* steps of TLS handshakes in this turn */
 	uint64_t handshakes_at_ms;
 	uint64_t queued_stanzas, queued_bytes, unacked_stanzas; /* of all outgoing streams */
 	char read_buffer[READ_BUFFER];

@@ -8,9 +8,9 @@
 
 enum {
 	VALUE_MAX = 256,
-	LINE_MAX_BYTES = 4096,      /* PIPE_BUF: lines of several processes never mix */
-	TAIL_BYTES = 640,           /* kept for why a line was written, and its end */
-	END_BYTES = 32,             /* kept for what was left out, brace and newline */
+	LINE_MAX_BYTES = 4096, /* PIPE_BUF: lines of several processes never mix */
+	TAIL_BYTES = 640,      /* kept for why a line was written, and its end */
+	END_BYTES = 32,        /* kept for what was left out, brace and newline */
 	/* Per reason and second. What peers do is theirs to repeat; what a tenant or the operator
 	 * must know may concern many tenants at once. */
 	PEER_LINES = 20,

@@ -449,7 +449,8 @@ static void ask_srv(struct dial *d, const struct domain *domain)
 	d->domain = *domain;
 	if (!gate_looks_up(d->worker->gate, domain)) { /* B08 */
 		d->last = err_make(ERR_DNS_SPECIAL);
-		timer_start(d->worker->timers, &d->stagger, 0, on_stagger, d); /* not in this call */
+		timer_start(
+			d->worker->timers, &d->stagger, 0, on_stagger, d); /* not in this call */
 		return;
 	}
 	d->questions = 2;

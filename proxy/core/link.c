@@ -11,11 +11,11 @@
 #include <unistd.h>
 
 enum {
-	WIRE_HIGH = 64 * 1024,	/* no more stanzas are pulled while this much waits for the kernel */
+	WIRE_HIGH = 64 * 1024, /* no more stanzas are pulled while this much waits for the kernel */
 	RECORD_BYTES = 16 * 1024, /* one TLS record's worth of stanzas at a time */
-	KEEPALIVE_S = 60,	/* a silent connection is looked after by TCP */
-	HANDSHAKES_PER_TURN = 2, /* steps of one; each costs milliseconds */
-	UNANSWERED_MS = 30000,	/* what was sent and is not acknowledged by then: it is lost */
+	KEEPALIVE_S = 60,         /* a silent connection is looked after by TCP */
+	HANDSHAKES_PER_TURN = 2,  /* steps of one; each costs milliseconds */
+	UNANSWERED_MS = 30000,    /* what was sent and is not acknowledged by then: it is lost */
 };
 
 static void mark_dirty(struct link *l)

@@ -13,10 +13,10 @@
 
 enum {
 	GOODBYE_MS = 3000,
-	CLOSE_MS = 6000, /* ST-13: 5 to 10 s for the other side's end tag */
+	CLOSE_MS = 6000,       /* ST-13: 5 to 10 s for the other side's end tag */
 	RECORDS_MAX = 1 << 23, /* TLS-7 */
 	IDLE_CHECK_MS = 30000,
-	FIRST_WORDS_MS = 10000, /* R01: to name a domain of ours, in a header or in TLS */
+	FIRST_WORDS_MS = 10000,  /* R01: to name a domain of ours, in a header or in TLS */
 	UNREAD_MAX = 256 * 1024, /* answers that the peer asks for and does not take */
 };
 
@@ -357,8 +357,8 @@ static struct pair_in *pair_in_of(struct peer_in *p, struct pair *pair)
 	return pair->user;
 }
 
-static void tell_outcome(struct peer_in *p, struct pair *pair, enum db_outcome outcome,
-	const char *condition)
+static void tell_outcome(
+	struct peer_in *p, struct pair *pair, enum db_outcome outcome, const char *condition)
 {
 	struct actions a;
 	actions_init(&a);

@@ -297,9 +297,9 @@ static void no_kind_of_line_that_others_can_cause_is_without_a_limit(void **stat
 		enum err_code why; /* ERR_OK: an event without a reason */
 		long most;
 	} rows[] = {
-		{ERR_XML, 20},		 /* the peer's */
-		{ERR_PEER_CLOSED, 20},	 /* nobody's: whoever comes and goes in a loop */
-		{ERR_DNS_FAILED, 200},	 /* the operator's, and caused by whose domain it is */
+		{ERR_XML, 20},           /* the peer's */
+		{ERR_PEER_CLOSED, 20},   /* nobody's: whoever comes and goes in a loop */
+		{ERR_DNS_FAILED, 200},   /* the operator's, and caused by whose domain it is */
 		{ERR_BACKEND_DOWN, 200}, /* a tenant's */
 		{ERR_OK, 200},
 	};
@@ -316,8 +316,8 @@ static void no_kind_of_line_that_others_can_cause_is_without_a_limit(void **stat
 		log_event(LOG_INFO, "another", log_end());
 		clock_gettime(CLOCK_MONOTONIC, &end);
 		long lines = (long)lines_with("event=flood");
-		assert_in_range(lines, rows[i].most - 20,
-			rows[i].most * (end.tv_sec - begin.tv_sec + 1));
+		assert_in_range(
+			lines, rows[i].most - 20, rows[i].most * (end.tv_sec - begin.tv_sec + 1));
 		assert_int_equal(lines_with("event=another"), 1);
 	}
 }
