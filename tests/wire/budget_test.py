@@ -110,6 +110,9 @@ class Budget(unittest.TestCase):
         stage.names.set("*.hosted", "A", HOSTED)
         stage.names.set("_xmpp-server._tcp.slow.hosted", "SRV", "1 0 5401 one.hosted.",
                         "2 0 5402 one.hosted.")
+        stage.names.set("victim.hosted", "A", VICTIM)
+        stage.names.set("_xmpp-server._tcp.many.hosted", "SRV", *(
+            f"{n} 0 5269 victim.hosted." for n in range(20)))
         # Nobody listens there.
         stage.names.set("_xmpp-server._tcp.dead.hosted", "SRV", "0 0 5999 one.hosted.")
         stage.start()
@@ -162,6 +165,13 @@ class Budget(unittest.TestCase):
     @staticmethod
     def all_answers(peer, count):
         return [peer.expect(ANSWER, 25).group(0) for _ in range(count)]
+
+    def test_one_name_leads_to_eight_connections_at_most(self):
+        """P18, DB-15: a zone that names a victim twenty times over."""
+        came = len(self.victim.links)
+        self.assertEqual(self.claim(self.plain(SOURCES[22]), "many.hosted"),
+                         "remote-connection-failed")
+        self.assertTrue(1 <= len(self.victim.links) - came <= 8, len(self.victim.links) - came)
 
     def test_a_host_of_many_domains_is_no_flood(self):
         """DB-15: what turns out to be true does not count, however much of it there is."""
