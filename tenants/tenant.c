@@ -61,3 +61,9 @@ void gate_free(struct gate *g)
 	config_fini(&gate_config, g);
 	mem_free(g);
 }
+
+bool gate_looks_up(const struct gate *g, const struct domain *name)
+{
+	enum domain_scope scope = domain_scope(name);
+	return scope == DOMAIN_PUBLIC || (scope == DOMAIN_LOCAL && g->allow_private.count > 0);
+}

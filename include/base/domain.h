@@ -31,6 +31,13 @@ struct slice domain_slice(const struct domain *d); /* borrowed from d */
 bool domain_is_set(const struct domain *d);
 /* The canonical form for XMPP (RFC 7622: U-labels, lower case). `out` is NUL-terminated. */
 struct slice domain_unicode(const struct domain *d, char out[DOMAIN_UNICODE_MAX + 1]);
+/* Where a server under this name can be looked up. */
+enum domain_scope {
+	DOMAIN_PUBLIC,  /* in the public DNS */
+	DOMAIN_LOCAL,   /* in a private one: a single label, .local, .internal, .home.arpa, .test */
+	DOMAIN_NOWHERE, /* in none: .localhost, .invalid, .onion, .alt (RFC 6761, 7686, 9476) */
+};
+enum domain_scope domain_scope(const struct domain *d);
 /* Whether `text` already is the canonical XMPP form of d, byte for byte. */
 bool domain_is_canonical(const struct domain *d, struct slice text);
 uint64_t domain_hash(const struct domain *d); /* not keyed: for tables of our own making */

@@ -127,6 +127,9 @@ enum blame {
 		"the domain points to a private or local address")                                 \
 	X(ERR_DNS_LOOP, "FG-D07", PEER, "remote-connection-failed",                                \
 		"the domain points to this gate but is not served here")                           \
+	X(ERR_DNS_SPECIAL, "FG-D08", PEER, "remote-connection-failed",                             \
+		"the name is not one of the public DNS (a single label, .local, .onion or the "    \
+		"like)")                                                                           \
 	X(ERR_CONNECT, "FG-N01", PEER, "remote-connection-failed",                                 \
 		"no server of the domain accepts connections")                                     \
 	X(ERR_CONNECT_TIMEOUT, "FG-N02", PEER, "remote-connection-failed",                         \
@@ -170,6 +173,8 @@ enum blame {
 	X(ERR_QUEUE_TIMEOUT, "FG-R03", PEER, "remote-connection-failed",                           \
 		"the stanza waited too long for a connection")                                     \
 	X(ERR_TOO_MANY, "FG-R04", PEER, "resource-constraint", "too many connections")             \
+	X(ERR_BUDGET, "FG-R05", PEER, "resource-constraint",                                       \
+		"the address has asked for more than its share for now")                           \
 	/* configuration */                                                                        \
 	X(ERR_CONFIG, "FG-K01", OPERATOR, "", "the configuration has faults")                      \
 	X(ERR_FILE, "FG-K02", OPERATOR, "", "a file cannot be read")                               \

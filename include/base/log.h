@@ -5,9 +5,9 @@
  * Keys are fixed words. Values are cut at 256 bytes between characters and escaped: control and
  * direction characters as \u, bytes that are no UTF-8 as \ufffd. A line has at most 4096 bytes, so
  * that a pipe takes it whole; fields that do not fit are left out and counted ("left_out":N), never
- * reason, blame and why. No JIDs with localparts: callers give domains. Lines blamed on peers are
- * limited to a rate per reason; what is held back is counted in the next line of that reason
- * ("suppressed":N). Pure layers do not log. */
+ * reason, blame and why. No JIDs with localparts: callers give domains. All but our own faults is
+ * limited to a rate per reason, or per event where there is no reason; what is held back is counted
+ * in the next line of the same kind ("suppressed":N). Pure layers do not log. */
 #ifndef FEDGATE_BASE_LOG_H
 #define FEDGATE_BASE_LOG_H
 

@@ -26,7 +26,7 @@ struct dial_candidate {
 	bool tried;
 };
 
-enum { DIAL_CANDIDATES_MAX = 64, DIAL_ATTEMPTS_MAX = 3 };
+enum { DIAL_CANDIDATES_MAX = 64, DIAL_STRANGER_MAX = 8, DIAL_ATTEMPTS_MAX = 3 };
 
 struct dial_attempt; /* one socket on its way */
 
@@ -48,7 +48,7 @@ struct dial {
 	struct resolve_answer *answers[2]; /* owned, the two SRV answers */
 	size_t next_target;
 	struct dial_places *places; /* owned, while active: where to try */
-	size_t candidate_count;
+	size_t candidate_count, candidates_most;
 	struct dial_attempt *attempts[DIAL_ATTEMPTS_MAX];
 	sa_family_t last_family; /* of the last candidate that was tried */
 	bool handed;             /* the owner has a socket: nothing goes on until dial_next */
@@ -59,7 +59,9 @@ struct dial {
 	bool points_here;
 };
 
-void dial_peer(struct dial *d, struct worker *w, const struct domain *domain,
+/* most: how many addresses are tried, and targets looked up. DIAL_STRANGER_MAX where a stranger
+ * claims the domain: whoever writes its zone must not send us to many places (DB-15). */
+void dial_peer(struct dial *d, struct worker *w, const struct domain *domain, size_t most,
 	const struct dial_events *events, void *owner);
 void dial_list(struct dial *d, struct worker *w, const struct address_list *list,
 	const struct dial_events *events, void *owner);

@@ -8,6 +8,7 @@
 #ifndef FEDGATE_CORE_SHARED_H
 #define FEDGATE_CORE_SHARED_H
 
+#include "base/bucket.h"
 #include "base/domain.h"
 
 #include <stdint.h>
@@ -26,6 +27,9 @@ void shared_pending_drop(struct shared *s, const struct domain *peer, const stru
 bool shared_pending_has(
 	struct shared *s, const struct domain *peer, const struct domain *tenant, uint64_t now_ms);
 
+/* How often each source may do what, on the whole node (core/budget.h). */
+struct buckets *shared_buckets(struct shared *s);
+
 /* Node-wide counters, for the status line and tests. */
 enum shared_counter {
 	SHARED_STREAMS_IN,
@@ -35,6 +39,7 @@ enum shared_counter {
 	SHARED_BOUNCED,
 	SHARED_IN_FLIGHT_LOST,
 	SHARED_REFUSED,
+	SHARED_OVER_BUDGET, /* connections, questions, claims and answers refused for it */
 	SHARED_COUNTERS
 };
 void shared_count(struct shared *s, enum shared_counter c, int64_t by);

@@ -26,6 +26,7 @@ struct session_node {
 	struct session_node *next, **prev;
 };
 
+struct breakers; /* core/breaker.h */
 struct grave;
 
 struct worker {
@@ -48,23 +49,21 @@ struct worker {
 	struct buf repaired; /* one shared buffer for a repaired stanza */
 	struct ticket_slot *slots;
 	uint32_t slot_count, free_slot;
-	struct map *breakers; /* core/breaker.h */
-	uint64_t breakers_swept_ms;
+	struct breakers *breakers;
 	struct map *delegations; /* tenant domain -> struct delegation */
-	struct map *per_address; /* peer address -> count */
+	struct map *sources;     /* core/budget.h */
 	struct grave *graves;
 	struct session_node *peers_in, *egresses, *outgoings;
 	struct session_node *peers_to_judge; /* after a reload: their tenant has changed */
 	struct timer judge_timer;
-	size_t connections;
+	size_t connections, questions; /* of strangers */
+	unsigned handshakes;           /* steps of TLS handshakes in this turn */
+	uint64_t handshakes_at_ms;
 	uint64_t queued_stanzas, queued_bytes, unacked_stanzas; /* of all outgoing streams */
 	char read_buffer[READ_BUFFER];
 };
 
 void worker_forget_dirty(struct worker *w, struct link *l);
-/* A public connection came or went, for the limits. */
-void worker_connection_new(struct worker *w, const struct sockaddr_storage *from);
-void worker_connection_gone(struct worker *w, const struct sockaddr_storage *from);
 /* A fresh, unpredictable id: 128 bits as hex (ST-3). */
 void worker_new_id(char out[33]);
 uint32_t worker_random(void);

@@ -59,6 +59,10 @@
 		"How long a peer may take from connecting to being proven.")                       \
 	X("limits", "idle_seconds", COUNT, idle_seconds, "3600", LIVE,                             \
 		"How long a proven stream may be silent before it is closed.")                     \
+	X("limits", "connections_per_second", COUNT, connections_per_second, "50", LIVE,           \
+		"New connections from one peer address (IPv6: /64); twice as many in a burst.")    \
+	X("limits", "questions_per_minute", COUNT, questions_per_minute, "10", LIVE,               \
+		"Dialback questions to other servers that one peer address may cause in vain.")    \
 	X("limits", "attempt_starttls", BOOL, attempt_starttls, "yes", LIVE,                       \
 		"Try STARTTLS, and offer it, even where policy would do without.")
 
@@ -112,6 +116,8 @@
 	X("limits", "queue_bytes", 10000, 1073741824)                                              \
 	X("limits", "queue_seconds", 1, 3600)                                                      \
 	X("limits", "negotiation_seconds", 5, 600)                                                 \
-	X("limits", "idle_seconds", 60, 86400)
+	X("limits", "idle_seconds", 60, 86400)                                                     \
+	X("limits", "connections_per_second", 1, 1000)                                             \
+	X("limits", "questions_per_minute", 1, 60000)
 
 #endif

@@ -83,10 +83,15 @@ struct gate {
 	char *steer_names; /* NULL when empty */
 	bool steer_resolve;
 	unsigned stanza_bytes, queue_stanzas, queue_bytes, queue_seconds, negotiation_seconds,
-		idle_seconds;
+		idle_seconds, connections_per_second, questions_per_minute;
 	bool attempt_starttls;
 };
 
 void gate_free(struct gate *g); /* NULL is fine */
+
+/* Whether DNS may be asked about the name: what only a private DNS can know (a single label,
+ * .local, ...) is asked for where peers may live in private networks (allow_private); what is in no
+ * DNS (.localhost, .onion, ...) never is. */
+bool gate_looks_up(const struct gate *g, const struct domain *name);
 
 #endif

@@ -25,7 +25,8 @@ enum act_kind {
 	ACT_CLOSE,       /* the stream is over: flush, then close; why tells the reason */
 };
 
-enum db_outcome { DB_VALID, DB_INVALID, DB_ERROR };
+/* DB_BUSY: a question to us, for which there is no time. */
+enum db_outcome { DB_VALID, DB_INVALID, DB_ERROR, DB_BUSY };
 
 struct act {
 	enum act_kind kind;

@@ -216,6 +216,40 @@ bool domain_is_canonical(const struct domain *d, struct slice text)
 	return slice_eq(domain_unicode(d, unicode), text);
 }
 
+/* Whether the name is `suffix` or under it. */
+static bool is_under(const struct domain *d, struct slice suffix)
+{
+	if (d->len < suffix.len)
+		return false;
+	size_t at = d->len - suffix.len;
+	return (at == 0 || d->name[at - 1] == '.') &&
+	       slice_eq(slice_sub(domain_slice(d), at, d->len), suffix);
+}
+
+/* `.example` and its like are reserved too, but the public DNS can be asked about them: it says
+ * that they are not there. */
+enum domain_scope domain_scope(const struct domain *d)
+{
+	static const struct {
+		struct slice suffix;
+		enum domain_scope scope;
+	} special[] = {
+		{SLICE_LIT("localhost"), DOMAIN_NOWHERE}, /* RFC 6761 6.3 */
+		{SLICE_LIT("invalid"), DOMAIN_NOWHERE},   /* RFC 6761 6.4 */
+		{SLICE_LIT("onion"), DOMAIN_NOWHERE},     /* RFC 7686 2 */
+		{SLICE_LIT("alt"), DOMAIN_NOWHERE},       /* RFC 9476 2 */
+		{SLICE_LIT("local"), DOMAIN_LOCAL},       /* RFC 6762 */
+		{SLICE_LIT("internal"), DOMAIN_LOCAL},    /* reserved by ICANN for private use */
+		{SLICE_LIT("home.arpa"), DOMAIN_LOCAL},   /* RFC 8375 */
+		{SLICE_LIT("test"), DOMAIN_LOCAL},        /* RFC 6761 6.2 */
+	};
+	for (size_t i = 0; i < sizeof special / sizeof *special; i++) {
+		if (is_under(d, special[i].suffix))
+			return special[i].scope;
+	}
+	return slice_find(domain_slice(d), '.') == d->len ? DOMAIN_LOCAL : DOMAIN_PUBLIC;
+}
+
 /* FNV-1a. */
 uint64_t domain_hash(const struct domain *d)
 {

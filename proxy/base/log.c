@@ -11,7 +11,12 @@ enum {
 	LINE_MAX_BYTES = 4096, /* PIPE_BUF: lines of several processes never mix */
 	TAIL_BYTES = 640,      /* kept for why a line was written, and its end */
 	END_BYTES = 32,        /* kept for what was left out, brace and newline */
-	LINES_PER_SECOND = 20, /* per reason */
+	/* Per reason and second. What peers do is theirs to repeat; what a tenant or the operator
+	 * must know may concern many tenants at once. */
+	PEER_LINES = 20,
+	TENANT_LINES = 200,
+	EVENT_LINES = 200, /* per event and second, where no reason is told */
+	EVENTS_MAX = 64,   /* kinds of events in all; further ones share the last place */
 };
 
 static struct {
@@ -22,11 +27,18 @@ static struct {
 	int number;
 } out = {.fd = 2, .format = LOG_LOGFMT, .level = LOG_INFO, .role = "main"};
 
-static struct {
+struct rate {
 	time_t second;
 	unsigned lines;
 	unsigned suppressed;
-} rate[ERR_COUNT];
+};
+
+static struct rate reasons[ERR_COUNT];
+
+static struct {
+	const char *name;
+	struct rate rate;
+} events[EVENTS_MAX];
 
 static const char *const level_names[] = {"error", "warn", "info", "debug"};
 
@@ -235,9 +247,54 @@ static void put_list(struct line *l, va_list ap)
 		put_field(l, &f);
 }
 
+/* How many lines of this kind were held back before this one; -1: hold this one back too. */
+static int rate_take(struct rate *rate, unsigned most)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	if (rate->second != now.tv_sec) {
+		rate->second = now.tv_sec;
+		rate->lines = 0;
+	}
+	if (rate->lines++ >= most) {
+		rate->suppressed++;
+		return -1;
+	}
+	int held = (int)rate->suppressed;
+	rate->suppressed = 0;
+	return held;
+}
+
+static struct rate *rate_of_event(const char *event)
+{
+	size_t i = 0;
+	while (i < EVENTS_MAX - 1 && events[i].name && strcmp(events[i].name, event) != 0)
+		i++;
+	events[i].name = event;
+	return &events[i].rate;
+}
+
+static int rate_take_reason(enum err_code code, enum blame blame)
+{
+	switch (blame) {
+	case BLAME_US:
+		return 0;
+	case BLAME_TENANT:
+	case BLAME_OPERATOR:
+		return rate_take(&reasons[code], TENANT_LINES);
+	case BLAME_PEER:
+	case BLAME_NOBODY:
+		break;
+	}
+	return rate_take(&reasons[code], PEER_LINES);
+}
+
 void log_event(enum log_level level, const char *event, ...)
 {
 	if (level > out.level)
+		return;
+	int held = rate_take(rate_of_event(event), EVENT_LINES);
+	if (held < 0)
 		return;
 	struct line l;
 	begin(&l, level, event);
@@ -245,25 +302,11 @@ void log_event(enum log_level level, const char *event, ...)
 	va_start(ap, event);
 	put_list(&l, ap);
 	va_end(ap);
+	l.limit = sizeof l.text - END_BYTES;
+	struct log_field suppressed = log_n("suppressed", held);
+	if (held)
+		put_field(&l, &suppressed);
 	end(&l);
-}
-
-/* How many lines of this reason were held back before this one; -1: hold this one back too. */
-static int rate_take(enum err_code code)
-{
-	struct timespec now;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	if (rate[code].second != now.tv_sec) {
-		rate[code].second = now.tv_sec;
-		rate[code].lines = 0;
-	}
-	if (rate[code].lines++ >= LINES_PER_SECOND) {
-		rate[code].suppressed++;
-		return -1;
-	}
-	int held = (int)rate[code].suppressed;
-	rate[code].suppressed = 0;
-	return held;
 }
 
 void log_reason(struct err e, const char *event, ...)
@@ -278,7 +321,7 @@ void log_reason(struct err e, const char *event, ...)
 		return;
 	/* Not only where a peer is to blame: strangers can name a tenant without a certificate, or
 	 * a domain whose DNS fails, as often as they like (R11). */
-	int held = row->blame == BLAME_US ? 0 : rate_take(e.code);
+	int held = rate_take_reason(e.code, row->blame);
 	if (held < 0)
 		return;
 	struct line l;

@@ -1,33 +1,90 @@
 #include "core/breaker.h"
 
+#include "base/map.h"
 #include "base/mem.h"
 
 #include <string.h>
 
-enum { FIRST_MS = 1000, MOST_MS = 60000, BREAKERS_MAX = 100000, SWEEP_MS = 10000 };
+enum {
+	FIRST_MS = 1000,
+	MOST_MS = 60000,
+	MEMORY_MS = 60000,  /* DB-15: for strangers */
+	FORGET_MS = 600000, /* an older failure has no bearing on the next one */
+	SETS = 2048,
+	WAYS = 8,
+};
 
 struct breaker {
-	uint64_t until_ms;
-	uint64_t wait_ms;
+	uint64_t key; /* hash of the peer, or of tenant and peer; 0: free */
+	uint64_t failed_ms, until_ms;
+	uint32_t wait_ms;
 	struct err why;
 };
 
-/* Room for two names with a byte between that stands in no name. */
-struct pair_key {
-	char text[2 * DOMAIN_MAX + 1];
-	size_t len;
+struct breakers {
+	uint64_t seed;
+	struct breaker table[SETS][WAYS];
 };
 
-static struct slice pair_key(
-	const struct domain *tenant, const struct domain *peer, struct pair_key *key)
+struct breakers *breakers_new(uint64_t seed)
 {
-	key->len = 0;
-	memcpy(key->text, tenant->name, tenant->len);
-	key->len += tenant->len;
-	key->text[key->len++] = '>';
-	memcpy(key->text + key->len, peer->name, peer->len);
-	key->len += peer->len;
-	return slice_of(key->text, key->len);
+	struct breakers *b = MEM_NEW(struct breakers);
+	b->seed = seed;
+	return b;
+}
+
+void breakers_free(struct breakers *b)
+{
+	mem_free(b);
+}
+
+/* 64 bits under a secret stand for the names: nobody can choose two that meet. tenant NULL: the
+ * peer as all see it. */
+static uint64_t key_of(
+	const struct breakers *b, const struct domain *tenant, const struct domain *peer)
+{
+	char text[2 * DOMAIN_MAX + 1];
+	size_t len = tenant ? tenant->len : 0;
+	if (tenant)
+		memcpy(text, tenant->name, len);
+	text[len++] = '>'; /* stands in no name */
+	memcpy(text + len, peer->name, peer->len);
+	uint64_t key = siphash(b->seed, 0x62726561, slice_of(text, len + peer->len));
+	return key ? key : 1;
+}
+
+static const struct breaker *find(const struct breakers *b, uint64_t key)
+{
+	for (int i = 0; i < WAYS; i++) {
+		const struct breaker *one = &b->table[key % SETS][i];
+		if (one->key == key)
+			return one;
+	}
+	return NULL;
+}
+
+/* The key's own place, else the one whose failure is the oldest. */
+static struct breaker *place(struct breakers *b, uint64_t key, uint64_t now_ms)
+{
+	struct breaker *set = b->table[key % SETS], *oldest = set;
+	for (int i = 0; i < WAYS; i++) {
+		if (set[i].key == key && now_ms < set[i].until_ms + FORGET_MS)
+			return &set[i];
+		if (set[i].key == key ||
+			(oldest->key != key && set[i].failed_ms < oldest->failed_ms))
+			oldest = &set[i];
+	}
+	*oldest = (struct breaker){.key = key, .wait_ms = FIRST_MS / 2};
+	return oldest;
+}
+
+static void forget(struct breakers *b, uint64_t key)
+{
+	struct breaker *set = b->table[key % SETS];
+	for (int i = 0; i < WAYS; i++) {
+		if (set[i].key == key)
+			set[i] = (struct breaker){0};
+	}
 }
 
 static bool is_about_reaching(enum err_code code)
@@ -38,6 +95,7 @@ static bool is_about_reaching(enum err_code code)
 	case ERR_DNS_FAILED:
 	case ERR_DNS_TIMEOUT:
 	case ERR_DNS_BOGUS:
+	case ERR_DNS_SPECIAL:
 	case ERR_ADDRESS_BLOCKED:
 	case ERR_DNS_LOOP:
 	case ERR_CONNECT:
@@ -48,65 +106,48 @@ static bool is_about_reaching(enum err_code code)
 	}
 }
 
-static const struct breaker *closed_by(struct worker *w, struct slice key)
+/* A lookup that failed for now says nothing about the domain. */
+static bool is_worth_remembering(enum err_code code)
 {
-	const struct breaker *b = map_get(w->breakers, key);
-	return b && worker_now_ms(w) < b->until_ms ? b : NULL;
+	return is_about_reaching(code) && code != ERR_DNS_FAILED && code != ERR_DNS_TIMEOUT;
 }
 
-bool breaker_allows(
-	struct worker *w, const struct domain *tenant, const struct domain *peer, struct err *why)
+static bool is_closed(const struct breaker *one, enum breaker_for who, uint64_t now_ms)
 {
-	struct pair_key room;
-	const struct breaker *b = closed_by(w, domain_slice(peer));
-	if (!b)
-		b = closed_by(w, pair_key(tenant, peer, &room));
-	if (!b)
+	if (!one)
+		return false;
+	if (now_ms < one->until_ms)
 		return true;
-	*why = b->why; /* the reason it failed for is more use than "not yet" */
+	return who == BREAKER_FOR_STRANGER && is_worth_remembering(one->why.code) &&
+	       now_ms < one->failed_ms + MEMORY_MS;
+}
+
+bool breaker_allows(const struct breakers *b, enum breaker_for who, const struct domain *tenant,
+	const struct domain *peer, uint64_t now_ms, struct err *why)
+{
+	const struct breaker *one = find(b, key_of(b, NULL, peer));
+	if (!is_closed(one, who, now_ms))
+		one = find(b, key_of(b, tenant, peer));
+	if (!is_closed(one, who, now_ms))
+		return true;
+	*why = one->why; /* the reason it failed for is more use than "not yet" */
 	return false;
 }
 
-/* Strangers choose which names we fail to reach: what is long over goes when the room is needed. */
-static bool has_room(struct worker *w)
+void breaker_failed(struct breakers *b, const struct domain *tenant, const struct domain *peer,
+	struct err why, uint64_t now_ms, uint32_t chance)
 {
-	uint64_t now = worker_now_ms(w);
-	if (map_count(w->breakers) < BREAKERS_MAX)
-		return true;
-	if (now < w->breakers_swept_ms + SWEEP_MS)
-		return false;
-	w->breakers_swept_ms = now;
-	for (size_t i = map_count(w->breakers); i-- > 0;) {
-		const struct breaker *b = map_value_at(w->breakers, i);
-		if (now > b->until_ms + MOST_MS)
-			mem_free(map_remove(w->breakers, map_key_at(w->breakers, i)));
-	}
-	return map_count(w->breakers) < BREAKERS_MAX;
-}
-
-void breaker_failed(
-	struct worker *w, const struct domain *tenant, const struct domain *peer, struct err why)
-{
-	struct pair_key room;
-	struct slice key =
-		is_about_reaching(why.code) ? domain_slice(peer) : pair_key(tenant, peer, &room);
-	struct breaker *b = map_get(w->breakers, key);
-	if (!b) {
-		if (!has_room(w))
-			return;
-		b = MEM_NEW(struct breaker);
-		b->wait_ms = FIRST_MS / 2;
-		map_put(w->breakers, key, b);
-	}
+	const struct domain *of = is_about_reaching(why.code) ? NULL : tenant;
+	struct breaker *one = place(b, key_of(b, of, peer), now_ms);
 	/* ST-17: truncated exponential back-off, with some chance in it. */
-	b->wait_ms = b->wait_ms * 2 > MOST_MS ? MOST_MS : b->wait_ms * 2;
-	b->until_ms = worker_now_ms(w) + b->wait_ms / 2 + worker_random() % (b->wait_ms / 2 + 1);
-	b->why = why;
+	one->wait_ms = one->wait_ms * 2 > MOST_MS ? MOST_MS : one->wait_ms * 2;
+	one->until_ms = now_ms + one->wait_ms / 2 + chance % (one->wait_ms / 2 + 1);
+	one->failed_ms = now_ms;
+	one->why = why;
 }
 
-void breaker_worked(struct worker *w, const struct domain *tenant, const struct domain *peer)
+void breaker_worked(struct breakers *b, const struct domain *tenant, const struct domain *peer)
 {
-	struct pair_key room;
-	mem_free(map_remove(w->breakers, domain_slice(peer)));
-	mem_free(map_remove(w->breakers, pair_key(tenant, peer, &room)));
+	forget(b, key_of(b, NULL, peer));
+	forget(b, key_of(b, tenant, peer));
 }

@@ -2,12 +2,10 @@
  * staggered -> connected. Failure modes: DNS says no (final), DNS fails (temporary, DNS-3), an
  * attempt fails (next candidate), the total time is over. Who frees: an attempt's poll handle is
  * freed in its close callback; the answers in forget_answers; the places in dial_stop. */
-#include "core/dial.h"
+#include "core/dial_inside.h"
 
 #include "base/mem.h"
 #include "core/worker_inside.h"
-#include "net/address.h"
-#include "tenants/value.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -146,82 +144,6 @@ static bool attempt_start(struct dial *d, size_t slot, size_t candidate)
 	return true;
 }
 
-/* ---- candidates ---- */
-
-static bool address_allowed(const struct dial *d, const struct sockaddr_storage *addr)
-{
-	/* DNS-10, DB-15: checked after resolution, and it is this address that is dialled. */
-	return address_is_public(addr) || network_list_has(&d->worker->gate->allow_private, addr);
-}
-
-static uint16_t port_of(const struct sockaddr_storage *sa)
-{
-	if (sa->ss_family == AF_INET)
-		return ntohs(((const struct sockaddr_in *)sa)->sin_port);
-	return ntohs(((const struct sockaddr_in6 *)sa)->sin6_port);
-}
-
-static void set_port(struct sockaddr_storage *sa, uint16_t port)
-{
-	if (sa->ss_family == AF_INET)
-		((struct sockaddr_in *)sa)->sin_port = htons(port);
-	else
-		((struct sockaddr_in6 *)sa)->sin6_port = htons(port);
-}
-
-static bool is_wildcard(const struct sockaddr_storage *sa)
-{
-	if (sa->ss_family == AF_INET)
-		return ((const struct sockaddr_in *)sa)->sin_addr.s_addr == htonl(INADDR_ANY);
-	return memcmp(&((const struct sockaddr_in6 *)sa)->sin6_addr, &in6addr_any, 16) == 0;
-}
-
-/* Whether the endpoint is one of our own listeners for peers (DNS-8, ADR-8). */
-static bool is_ours(const struct worker *w, const struct sockaddr_storage *addr)
-{
-	for (size_t i = 0; i < w->gate->listen.count; i++) {
-		const struct sockaddr_storage *own = &w->gate->listen.items[i].sa;
-		if (port_of(own) != port_of(addr))
-			continue;
-		if (is_wildcard(own) ? worker_has_address(w, addr) : address_same_host(own, addr))
-			return true;
-	}
-	return false;
-}
-
-static void add_candidate(struct dial *d, const struct sockaddr_storage *addr, bool direct_tls)
-{
-	if (is_ours(d->worker, addr)) {
-		d->points_here = true;
-		d->last = err_make(ERR_DNS_LOOP);
-		return;
-	}
-	if (!address_allowed(d, addr)) {
-		d->last = err_make(ERR_ADDRESS_BLOCKED);
-		return;
-	}
-	if (d->candidate_count < DIAL_CANDIDATES_MAX)
-		d->places->candidates[d->candidate_count++] =
-			(struct dial_candidate){.addr = *addr, .direct_tls = direct_tls};
-}
-
-/* The first that was not tried, of the other address family than the last one if there is any (RFC
- * 8305 4): a broken family with many addresses must not hold up the other. */
-static size_t next_candidate(const struct dial *d)
-{
-	size_t first = d->candidate_count;
-	for (size_t i = d->candidate_count; i-- > 0;) {
-		if (!d->places->candidates[i].tried)
-			first = i;
-	}
-	for (size_t i = first; i < d->candidate_count; i++) {
-		const struct dial_candidate *c = &d->places->candidates[i];
-		if (!c->tried && c->addr.ss_family != d->last_family)
-			return i;
-	}
-	return first;
-}
-
 static size_t running(const struct dial *d)
 {
 	size_t n = 0;
@@ -252,7 +174,8 @@ static bool must_wait_for_group(const struct dial *d)
 
 static bool ask_next_target(struct dial *d)
 {
-	if (d->next_target >= d->places->srv.count || must_wait_for_group(d))
+	if (d->next_target >= d->places->srv.count || d->next_target >= d->candidates_most ||
+		d->candidate_count >= d->candidates_most || must_wait_for_group(d))
 		return false;
 	const struct domain *target = &d->places->srv.records[d->next_target].target;
 	d->questions = 2;
@@ -283,7 +206,7 @@ static void go_on(struct dial *d)
 		size_t slot = 0;
 		while (slot < DIAL_ATTEMPTS_MAX && d->attempts[slot])
 			slot++;
-		size_t next = next_candidate(d);
+		size_t next = dial_next_place(d);
 		if (slot == DIAL_ATTEMPTS_MAX || next == d->candidate_count)
 			break;
 		if (!attempt_start(d, slot, next))
@@ -388,6 +311,14 @@ static void on_srv(struct dial *d, const struct resolve_answer *answer)
 		go_on(d);
 }
 
+static void set_port(struct sockaddr_storage *sa, uint16_t port)
+{
+	if (sa->ss_family == AF_INET)
+		((struct sockaddr_in *)sa)->sin_port = htons(port);
+	else
+		((struct sockaddr_in6 *)sa)->sin6_port = htons(port);
+}
+
 static void on_addresses(struct dial *d, const struct resolve_answer *answer)
 {
 	const struct srv_record *target = &d->places->srv.records[d->next_target];
@@ -397,7 +328,7 @@ static void on_addresses(struct dial *d, const struct resolve_answer *answer)
 	for (size_t i = 0; answer->status == RESOLVE_DATA && i < answer->addr_count && i < 8; i++) {
 		struct sockaddr_storage addr = answer->addr[i];
 		set_port(&addr, target->port);
-		add_candidate(d, &addr, target->direct_tls);
+		dial_add_place(d, &addr, target->direct_tls);
 	}
 	if (--d->questions == 0)
 		d->next_target++;
@@ -429,6 +360,7 @@ static void begin(struct dial *d, struct worker *w, const struct dial_events *ev
 	d->owner = owner;
 	d->active = true;
 	d->places = MEM_NEW(struct dial_places);
+	d->candidates_most = DIAL_CANDIDATES_MAX;
 	d->last = err_make(ERR_DNS_NONE);
 	timer_start(w->timers, &d->total, TOTAL_MS, on_total, d);
 }
@@ -436,16 +368,23 @@ static void begin(struct dial *d, struct worker *w, const struct dial_events *ev
 static void ask_srv(struct dial *d, const struct domain *domain)
 {
 	d->domain = *domain;
+	if (!gate_looks_up(d->worker->gate, domain)) { /* B08 */
+		d->last = err_make(ERR_DNS_SPECIAL);
+		timer_start(
+			d->worker->timers, &d->stagger, 0, on_stagger, d); /* not in this call */
+		return;
+	}
 	d->questions = 2;
 	resolve_srv(
 		d->worker->resolver, "_xmpps-server._tcp", domain, ticket_of(d), TAG_SRV_DIRECT);
 	resolve_srv(d->worker->resolver, "_xmpp-server._tcp", domain, ticket_of(d), TAG_SRV);
 }
 
-void dial_peer(struct dial *d, struct worker *w, const struct domain *domain,
+void dial_peer(struct dial *d, struct worker *w, const struct domain *domain, size_t most,
 	const struct dial_events *events, void *owner)
 {
 	begin(d, w, events, owner);
+	d->candidates_most = most;
 	ask_srv(d, domain);
 }
 

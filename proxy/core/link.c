@@ -14,6 +14,7 @@ enum {
 	WIRE_HIGH = 64 * 1024, /* no more stanzas are pulled while this much waits for the kernel */
 	RECORD_BYTES = 16 * 1024,  /* one TLS record's worth of stanzas at a time */
 	KEEPALIVE_S = 60,          /* a silent connection is looked after by TCP */
+	HANDSHAKES_PER_TURN = 2,   /* steps of one; each costs milliseconds */
 	UNANSWERED_MS = 30000,     /* what was sent and is not acknowledged by then: it is lost */
 	DRAIN_BYTES = 1024 * 1024, /* taken behind our goodbye, so that it can be read (X26) */
 };
@@ -160,10 +161,27 @@ static void on_bytes(struct link *l, struct slice bytes)
 		feed_scanner(l, bytes);
 }
 
+/* T18: however many handshakes are at hand, the streams that are up are served after every few. */
+static bool handshake_must_wait(const struct link *l)
+{
+	struct worker *w = l->worker;
+	bool handshake = l->sniff_tls || (l->tls && tls_state(l->tls) == TLS_HANDSHAKE);
+	if (!handshake || l->phase != LINK_OPEN)
+		return false; /* behind our goodbye nothing is computed any more */
+	if (w->handshakes_at_ms != uv_now(w->loop))
+		w->handshakes = 0; /* another turn of the loop */
+	w->handshakes_at_ms = uv_now(w->loop);
+	return w->handshakes++ >= HANDSHAKES_PER_TURN;
+}
+
+/* Without a buffer nothing is read: libuv tries again in the next turn. */
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *out)
 {
 	struct link *l = handle->data;
 	(void)suggested;
+	*out = (uv_buf_t){0};
+	if (handshake_must_wait(l))
+		return;
 	out->base = l->worker->read_buffer;
 	out->len = sizeof l->worker->read_buffer;
 }
@@ -182,7 +200,7 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *data)
 	struct link *l = stream->data;
 	if (n > 0)
 		on_bytes(l, slice_of(data->base, (size_t)n));
-	else if (n < 0)
+	else if (n < 0 && n != UV_ENOBUFS)
 		on_input_over(l, (int)n);
 }
 

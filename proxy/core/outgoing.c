@@ -134,7 +134,8 @@ void outgoing_fail(struct outgoing *o, struct err why)
 	o->have_failure = true;
 	outgoing_log(o, why, "stream-failed");
 	if (!o->config.backend)
-		breaker_failed(o->worker, &o->config.local, &o->config.remote, why);
+		breaker_failed(o->worker->breakers, &o->config.local, &o->config.remote, why,
+			worker_now_ms(o->worker), worker_random());
 	timer_start(o->worker->timers, &o->soon, 0, tell_failure, o);
 }
 
@@ -159,7 +160,8 @@ void outgoing_on_closing(void *owner)
 /* This connection is over; what comes next is decided by where we were. */
 void outgoing_connection_over(struct outgoing *o, struct err why)
 {
-	timer_stop(o->worker->timers, &o->deadline);
+	if (!outgoing_is_question(o))
+		timer_stop(o->worker->timers, &o->deadline);
 	if (o->state == OUTGOING_READY) {
 		outgoing_log(o, why, "stream-down");
 		o->state = OUTGOING_IDLE;
@@ -223,12 +225,14 @@ static const struct dial_events dial_events = {
 void outgoing_start(struct outgoing *o)
 {
 	struct err why;
+	bool question = outgoing_is_question(o);
+	enum breaker_for who = question ? BREAKER_FOR_STRANGER : BREAKER_FOR_TENANT;
 	if (o->state != OUTGOING_IDLE || o->have_failure || o->link.phase != LINK_NONE)
 		return; /* a link that is closing dials again when it is gone */
 	o->began_ms = worker_now_ms(o->worker);
 	o->condition[0] = o->text[0] = '\0';
-	if (!o->config.backend &&
-		!breaker_allows(o->worker, &o->config.local, &o->config.remote, &why)) {
+	if (!o->config.backend && !breaker_allows(o->worker->breakers, who, &o->config.local,
+					  &o->config.remote, o->began_ms, &why)) {
 		o->why = why;
 		o->have_failure = true;
 		timer_start(o->worker->timers, &o->soon, 0, tell_failure, o);
@@ -240,8 +244,9 @@ void outgoing_start(struct outgoing *o)
 	if (o->config.backend)
 		dial_list(&o->dial, o->worker, &o->config.tenant->backends, &dial_events, o);
 	else
-		dial_peer(&o->dial, o->worker, &o->config.remote, &dial_events, o);
-	if (outgoing_is_question(o))
+		dial_peer(&o->dial, o->worker, &o->config.remote,
+			question ? DIAL_STRANGER_MAX : DIAL_CANDIDATES_MAX, &dial_events, o);
+	if (question)
 		timer_start(o->worker->timers, &o->deadline, QUESTION_MS, outgoing_on_late, o);
 }
 

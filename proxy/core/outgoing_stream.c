@@ -108,7 +108,7 @@ static void become_ready(struct outgoing *o)
 	timer_stop(o->worker->timers, &o->patience);
 	scan_set_limits(o->link.scan, &scan_limits_stranger);
 	if (!o->config.backend)
-		breaker_worked(o->worker, &o->config.local, &o->config.remote);
+		breaker_worked(o->worker->breakers, &o->config.local, &o->config.remote);
 	outgoing_log_up(o);
 	timer_start(o->worker->timers, &o->deadline, WATCH_MS, on_watch, o);
 	if (!o->finishing)
@@ -314,7 +314,8 @@ void outgoing_on_connected(void *owner, int fd, bool direct_tls)
 	struct err e = link_open(&o->link, o->worker, fd, &scan_limits_stranger, &link_events, o);
 	struct stream_out_config config = stream_config(o);
 	stream_out_init(&o->stream, &config);
-	timer_start(o->worker->timers, &o->deadline, NEGOTIATE_MS, outgoing_on_late, o);
+	if (!outgoing_is_question(o)) /* DB-14: all its candidates together have one deadline */
+		timer_start(o->worker->timers, &o->deadline, NEGOTIATE_MS, outgoing_on_late, o);
 	if (err_is(e)) {
 		outgoing_connection_over(o, e);
 		return;

@@ -1,6 +1,7 @@
 #include "core/peer_in.h"
 
 #include "base/mem.h"
+#include "core/budget.h"
 #include "core/peer_in_inside.h"
 #include "core/relay.h"
 
@@ -12,6 +13,8 @@ enum {
 	CLOSE_MS = 6000,       /* ST-13: 5 to 10 s for the other side's end tag */
 	RECORDS_MAX = 1 << 23, /* TLS-7 */
 	IDLE_CHECK_MS = 30000,
+	FIRST_WORDS_MS = 10000,  /* R01: to name a domain of ours, in a header or in TLS */
+	UNREAD_MAX = 256 * 1024, /* answers that the peer asks for and does not take */
 };
 
 /* ---- log ---- */
@@ -120,7 +123,7 @@ static void free_peer(void *object)
 	stream_in_fini(&p->stream);
 	tenant_release(p->tenant);
 	tenant_release(p->sni_tenant);
-	worker_connection_gone(p->worker, &p->link.remote_addr);
+	budget_disconnected(p->worker, &p->link.remote_addr);
 	mem_free(p);
 }
 
@@ -144,10 +147,25 @@ bool peer_in_proofs_hold(struct peer_in *p)
 	return false;
 }
 
+static uint64_t negotiation_ms(const struct peer_in *p)
+{
+	return (uint64_t)p->worker->gate->negotiation_seconds * 1000;
+}
+
+static uint64_t first_words_ms(const struct peer_in *p)
+{
+	return negotiation_ms(p) < FIRST_WORDS_MS ? negotiation_ms(p) : FIRST_WORDS_MS;
+}
+
 static void on_late(void *arg)
 {
 	struct peer_in *p = arg;
 	struct link *l = &p->link;
+	uint64_t age = worker_now_ms(p->worker) - p->began_ms;
+	if (!p->up && (p->tenant || p->sni_tenant) && age < negotiation_ms(p)) {
+		timer_start(p->worker->timers, &p->deadline, negotiation_ms(p) - age, on_late, p);
+		return;
+	}
 	if (!p->up) {
 		peer_in_fail(p, err_make(l->tls && tls_state(l->tls) == TLS_HANDSHAKE
 						 ? ERR_TLS_TIMEOUT
@@ -230,7 +248,9 @@ static void pair_valid(struct peer_in *p, const struct pair *pair)
 static void check_key(struct peer_in *p, const struct db_query *q, struct actions *a)
 {
 	enum db_outcome outcome = DB_ERROR;
-	if (registry_find(p->worker->registry, &q->to))
+	if (!budget_answer(p->worker, &p->link.remote_addr))
+		outcome = DB_BUSY; /* B13 */
+	else if (registry_find(p->worker->registry, &q->to))
 		outcome = worker_check_key(p->worker, DBKEY_OUT, &q->from, &q->to, q->id, q->key)
 				  ? DB_VALID
 				  : DB_INVALID;
@@ -366,6 +386,10 @@ static void on_element(void *owner, const struct scan_element *e)
 	element_free(el);
 	peer_in_run_actions(p, &a);
 	actions_fini(&a);
+	if (!p->dead && link_backlog(&p->link) > UNREAD_MAX) {
+		end_stream(p, err_make(ERR_LIMIT), NULL);
+		link_close(&p->link); /* no room for a last word either */
+	}
 }
 
 static void on_end(void *owner)
@@ -436,9 +460,8 @@ void peer_in_accept(struct worker *w, int fd)
 	/* Direct until <starttls/> says otherwise: `choose` runs inside the handshake. */
 	p->direct_tls = true;
 	link_sniff(&p->link, &p->tls);
-	timer_start(
-		w->timers, &p->deadline, (uint64_t)w->gate->negotiation_seconds * 1000, on_late, p);
-	worker_connection_new(w, &p->link.remote_addr);
+	timer_start(w->timers, &p->deadline, first_words_ms(p), on_late, p);
+	budget_connected(w, &p->link.remote_addr);
 	if (err_is(e))
 		end_stream(p, e, NULL);
 }

@@ -4,6 +4,8 @@
 #include "core/peer_in_inside.h"
 
 #include "base/mem.h"
+#include "core/breaker.h"
+#include "core/budget.h"
 #include "core/peer_in.h"
 
 #include <stddef.h>
@@ -13,10 +15,18 @@ enum {
 	JUDGE_EVERY_MS = 5,
 };
 
+static void question_end(struct pair_in *pi, bool proven)
+{
+	if (!pi->question)
+		return;
+	outgoing_drop(pi->question);
+	pi->question = NULL;
+	budget_asked(pi->peer->worker, &pi->peer->link.remote_addr, proven);
+}
+
 void pair_in_end(struct pair_in *pi)
 {
-	if (pi->question)
-		outgoing_drop(pi->question);
+	question_end(pi, false);
 	if (pi->look)
 		delegation_cancel(pi->look);
 	if (pi->route)
@@ -197,8 +207,23 @@ static void on_sender_looked(void *arg, enum delegation_state points)
 	actions_fini(&a);
 }
 
+static void log_not_asked(struct peer_in *p, const struct pair *pair, struct err why)
+{
+	char address[64] = "";
+	uv_ip_name((struct sockaddr *)&p->link.remote_addr, address, sizeof address);
+	log_reason(why, "not-asked", log_c("session", p->session), log_c("leg", "W-IN"),
+		log_s("from", slice_of(pair->from_text, pair->from_len)),
+		log_s("to", slice_of(pair->to_text, pair->to_len)), log_c("address", address),
+		log_end());
+}
+
 void peer_in_look_at_pair(struct peer_in *p, struct pair *pair, struct actions *a)
 {
+	if (!budget_claim(p->worker, &p->link.remote_addr)) {
+		log_not_asked(p, pair, err_make(ERR_BUDGET));
+		stream_in_verified(&p->stream, pair, DB_ERROR, "resource-constraint", a);
+		return;
+	}
 	if (is_neighbours(p, &pair->from)) {
 		struct pair_in *pi = pair_in_of(p, pair);
 		pi->look = delegation_ask(p->worker, &pair->from, on_sender_looked, pi);
@@ -208,23 +233,45 @@ void peer_in_look_at_pair(struct peer_in *p, struct pair *pair, struct actions *
 	stream_in_verdict(&p->stream, pair, v, a);
 }
 
-static void finish_question(struct pair_in *pi, enum db_outcome outcome, const char *condition)
+static void tell_outcome(
+	struct peer_in *p, struct pair *pair, enum db_outcome outcome, const char *condition)
 {
-	struct peer_in *p = pi->peer;
 	struct actions a;
-	outgoing_drop(pi->question);
-	pi->question = NULL;
 	actions_init(&a);
-	/* M-3: the floor may have risen since the question was asked. */
+	/* M-3: the floor may have risen since the pair was judged. */
 	if (level_of_proof(PROOF_DIALBACK, p->link.tls != NULL) < p->tenant->floor_in)
-		stream_in_verdict(&p->stream, pi->pair,
+		stream_in_verdict(&p->stream, pair,
 			(struct verdict){
 				.decision = VERDICT_REFUSED, .why = err_make(ERR_DB_REFUSED)},
 			&a);
 	else
-		stream_in_verified(&p->stream, pi->pair, outcome, condition, &a);
+		stream_in_verified(&p->stream, pair, outcome, condition, &a);
 	peer_in_run_actions(p, &a);
 	actions_fini(&a);
+}
+
+static void finish_question(struct pair_in *pi, enum db_outcome outcome, const char *condition)
+{
+	question_end(pi, outcome == DB_VALID);
+	tell_outcome(pi->peer, pi->pair, outcome, condition);
+}
+
+/* XEP-0220 2.5 */
+static const char *question_condition(enum err_code code)
+{
+	switch (code) {
+	case ERR_DNS_NONE:
+	case ERR_DNS_NO_SERVICE:
+	case ERR_DNS_SPECIAL:
+		return "remote-server-not-found";
+	case ERR_DB_TIMEOUT:
+	case ERR_CONNECT_TIMEOUT:
+		return "remote-server-timeout";
+	case ERR_BUDGET:
+		return "resource-constraint";
+	default:
+		return "remote-connection-failed";
+	}
 }
 
 static void on_answered(void *owner, enum db_outcome outcome)
@@ -235,14 +282,9 @@ static void on_answered(void *owner, enum db_outcome outcome)
 
 static void on_question_failed(void *owner, struct err why, const char *condition, const char *text)
 {
-	const char *db = "remote-connection-failed";
 	(void)condition;
 	(void)text;
-	if (why.code == ERR_DNS_NONE || why.code == ERR_DNS_NO_SERVICE)
-		db = "remote-server-not-found";
-	else if (why.code == ERR_DB_TIMEOUT || why.code == ERR_CONNECT_TIMEOUT)
-		db = "remote-server-timeout";
-	finish_question(owner, DB_ERROR, db);
+	finish_question(owner, DB_ERROR, question_condition(why.code));
 }
 
 static void on_question_event(void *owner)
@@ -256,9 +298,27 @@ static const struct outgoing_events question_events = {.dialing = on_question_ev
 	.answered = on_answered,
 	.room = on_question_event};
 
+/* DB-15: what failed for others a moment ago is answered from memory and costs nobody anything;
+ * the rest is counted. */
+static struct err may_ask(struct peer_in *p, const struct pair *pair)
+{
+	struct err why;
+	struct worker *w = p->worker;
+	if (!breaker_allows(w->breakers, BREAKER_FOR_STRANGER, &pair->to, &pair->from,
+		    worker_now_ms(w), &why))
+		return why;
+	return budget_ask(w, &p->link.remote_addr);
+}
+
 /* Protocol sheet 8.2 step 4: on a connection of our own, never on the one that asked. */
 void peer_in_ask(struct peer_in *p, struct pair *pair)
 {
+	struct err why = may_ask(p, pair);
+	if (err_is(why)) {
+		log_not_asked(p, pair, why);
+		tell_outcome(p, pair, DB_ERROR, question_condition(why.code));
+		return;
+	}
 	struct pair_in *pi = pair_in_of(p, pair);
 	struct outgoing_config c = {
 		.tenant = p->tenant,

@@ -32,6 +32,7 @@ struct held {
 struct shared {
 	uint64_t key[2]; /* written once, before any child maps it */
 	struct slot slots[SLOTS];
+	struct buckets buckets;
 	_Atomic int64_t counters[SHARED_COUNTERS];
 	struct held held[WORKERS_MAX];
 };
@@ -48,7 +49,8 @@ struct shared *shared_create(int *fd)
 	if (*fd < 0)
 		return NULL;
 	struct shared *s = ftruncate(*fd, sizeof(struct shared)) == 0 ? map_it(*fd) : NULL;
-	if (s && getrandom(s->key, sizeof s->key, 0) == sizeof s->key)
+	if (s && getrandom(s->key, sizeof s->key, 0) == sizeof s->key &&
+		getrandom(s->buckets.seed, sizeof s->buckets.seed, 0) == sizeof s->buckets.seed)
 		return s;
 	shared_unmap(s);
 	close(*fd);
@@ -157,6 +159,11 @@ bool shared_pending_has(
 			return true;
 	}
 	return false;
+}
+
+struct buckets *shared_buckets(struct shared *s)
+{
+	return &s->buckets;
 }
 
 /* ---- counters ---- */

@@ -6,6 +6,8 @@
 
 #include "base/b64.h"
 #include "base/mem.h"
+#include "core/breaker.h"
+#include "core/budget.h"
 #include "core/delegation.h"
 #include "core/egress.h"
 #include "core/outgoing.h"
@@ -17,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -164,46 +167,6 @@ static void note_own_addresses(struct worker_run *r)
 	uv_free_interface_addresses(list, n);
 }
 
-/* IPv4 address, or IPv6 /64. */
-static struct slice limit_key(const struct sockaddr_storage *from, unsigned char out[16])
-{
-	size_t n = address_bytes(from, out);
-	static const unsigned char mapped[12] = {[10] = 0xff, [11] = 0xff};
-	if (n == 16 && memcmp(out, mapped, sizeof mapped) == 0)
-		return slice_of(out + 12, 4);
-	return slice_of(out, n == 4 ? 4 : 8);
-}
-
-static uintptr_t connections_from(struct worker *w, const struct sockaddr_storage *from)
-{
-	unsigned char bytes[16];
-	return (uintptr_t)map_get(w->per_address, limit_key(from, bytes));
-}
-
-static void set_connections_from(struct worker *w, const struct sockaddr_storage *from, uintptr_t n)
-{
-	unsigned char bytes[16];
-	struct slice key = limit_key(from, bytes);
-	if (n)
-		map_put(w->per_address, key, (void *)n);
-	else
-		map_remove(w->per_address, key);
-}
-
-void worker_connection_new(struct worker *w, const struct sockaddr_storage *from)
-{
-	w->connections++;
-	set_connections_from(w, from, connections_from(w, from) + 1);
-}
-
-void worker_connection_gone(struct worker *w, const struct sockaddr_storage *from)
-{
-	uintptr_t n = connections_from(w, from);
-	w->connections--;
-	if (n)
-		set_connections_from(w, from, n - 1);
-}
-
 /* ---- accepting ---- */
 
 static void on_acceptable(uv_poll_t *poll, int status, int events);
@@ -220,17 +183,32 @@ static void pause_accepting(struct listener *l)
 	timer_start(l->worker->timers, &l->pause, ACCEPT_PAUSE_MS, on_pause_over, l);
 }
 
+/* R02: the last eighth of the descriptors is for what streams that are up still need: the ways to
+ * backends, and out. */
+static bool is_last_room(int fd)
+{
+	struct rlimit limit;
+	return getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY &&
+	       (rlim_t)fd >= limit.rlim_cur - limit.rlim_cur / 8;
+}
+
 static void take(struct listener *l, int fd, const struct sockaddr_storage *from)
 {
 	struct worker *w = l->worker;
 	if (l->egress) {
 		egress_accept(w, fd);
-	} else if (connections_from(w, from) >= w->gate->max_per_address) {
-		log_reason(err_make(ERR_TOO_MANY), "refused", log_c("leg", "W-IN"), log_end());
-		close(fd);
-	} else {
-		peer_in_accept(w, fd);
+		return;
 	}
+	struct err why = budget_connect(w, from);
+	if (!err_is(why)) {
+		peer_in_accept(w, fd);
+		return;
+	}
+	char address[64] = "";
+	uv_ip_name((const struct sockaddr *)from, address, sizeof address);
+	log_reason(why, "refused", log_c("leg", "W-IN"), log_c("address", address), log_end());
+	shared_count(w->shared, SHARED_REFUSED, 1);
+	close(fd);
 }
 
 static void on_acceptable(uv_poll_t *poll, int status, int events)
@@ -247,9 +225,13 @@ static void on_acceptable(uv_poll_t *poll, int status, int events)
 		}
 		int fd = accept4(
 			l->fd, (struct sockaddr *)&from, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
-		if (fd >= 0) {
+		if (fd >= 0 && (l->egress || !is_last_room(fd))) {
 			take(l, fd, &from);
 			continue;
+		}
+		if (fd >= 0) {
+			close(fd);
+			errno = EMFILE;
 		}
 		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
 			log_reason(err_native(ERR_TOO_MANY, errno), "accept", log_end());
@@ -416,9 +398,9 @@ static struct err set_up(struct worker_run *r, const struct worker_boot *boot)
 	w->loop = uv_default_loop();
 	w->timers = timers_new(w->loop);
 	w->assessor = assessor_new(random_seed());
-	w->breakers = map_new(random_seed());
+	w->breakers = breakers_new(random_seed());
 	w->delegations = map_new(random_seed());
-	w->per_address = map_new(random_seed());
+	w->sources = map_new(random_seed());
 	buf_init(&w->plain, BUF_UNLIMITED);
 	buf_init(&w->repaired, BUF_UNLIMITED);
 	w->addresses = MEM_NEW(struct stanza_addresses);
@@ -457,6 +439,8 @@ static void tear_down(struct worker_run *r)
 	dig_graves(w);
 	resolver_free(w->resolver);
 	delegation_forget_all(w);
+	breakers_free(w->breakers);
+	budget_free(w);
 	assessor_free(w->assessor);
 	registry_free(w->registry);
 	gate_free(w->gate);

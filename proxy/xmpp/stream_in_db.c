@@ -193,6 +193,8 @@ void stream_in_key_checked(
 	struct slice id = slice_str(q->id);
 	if (outcome == DB_ERROR) /* XEP-0220 2.2.2: `to` is not ours; MUST NOT close */
 		xml_db_error(&a->out, "verify", &q->to, &q->from, id, "item-not-found");
+	else if (outcome == DB_BUSY)
+		xml_db_error(&a->out, "verify", &q->to, &q->from, id, "resource-constraint");
 	else
 		xml_db_verify(&a->out, &q->to, &q->from, id,
 			outcome == DB_VALID ? "valid" : "invalid", SLICE_NONE);

@@ -90,6 +90,7 @@ class Crowd:
             self.close()
             raise
         self.gate.set("gate", max_per_address=100000)
+        self.gate.set("limits", connections_per_second=1000)
         self.gate.set("log", level="info")
 
     def _make_files(self, own):

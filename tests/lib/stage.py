@@ -20,12 +20,12 @@ BACKEND, PEER = "10.99.0.12", "10.99.0.50"
 class Stage:
     """Made first, then changed as the test likes, then started."""
 
-    def __init__(self, label, binary, workers=2):
+    def __init__(self, label, binary, workers=2, zones=None):
         self.net = Net(label)
         try:
             self.ca = CA(self.net.dir / "ca")
             self.other_ca = CA(self.net.dir / "other-ca", "Nobody Knows")
-            self.names = NameServer(self.net.host("names", lab_gate.NAMES))
+            self.names = NameServer(self.net.host("names", lab_gate.NAMES), zones)
             self.gate = lab_gate.Gate(self.net.host("gate", lab_gate.PUBLIC, lab_gate.EGRESS),
                                       binary, self.ca.root, self.names.anchor, workers)
             self.backend_host = self.net.host("backend", BACKEND)

@@ -7,6 +7,9 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <stdio.h>
+#include <string.h>
+
 /* ---- what DNS means ---- */
 
 static void an_srv_record_leads_to_its_target_and_port(void **state)
@@ -155,6 +158,82 @@ static void we_never_dial_ourselves(void **state)
 	the.f->gate.listen.count = 0;
 }
 
+static void dial_name(const char *name, bool stranger)
+{
+	struct domain d;
+	assert_false(err_is(domain_parse(slice_str(name), &d)));
+	the.connected = the.failed = 0;
+	uv_update_time(&the.f->loop);
+	dial_peer(&the.dial, &the.f->w, &d, stranger ? DIAL_STRANGER_MAX : DIAL_CANDIDATES_MAX,
+		&the_events, &the);
+	assert_int_equal(the.connected + the.failed, 0); /* never from inside the call */
+	assert_true(fake_worker_run(the.f, the_dial_is_over, NULL, 5000));
+}
+
+/* B08: each row is a name, and whether DNS is asked about it where peers may, and where they may
+ * not, live in private networks. */
+static void names_that_public_dns_cannot_know_are_not_asked_for(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *name;
+		bool in_private, in_public;
+	} rows[] = {
+		{"a.example", true, true},
+		{"prosody", true, false},
+		{"xmpp.local", true, false},
+		{"xmpp.corp.internal", true, false},
+		{"localhost", false, false},
+		{"a.onion", false, false},
+	};
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		for (int private = 0; private < 2; private ++) {
+			bool asks = private ? rows[i].in_private : rows[i].in_public;
+			the.f->gate.allow_private.count = private ? 2 : 0;
+			fake_dns_use(the.f, NULL, 0);
+			dial_name(rows[i].name, true);
+			assert_int_equal(fake_dns_asked(rows[i].name, FAKE_SRV), asks);
+			assert_int_equal(fake_dns_asked(rows[i].name, FAKE_A), asks);
+			assert_int_equal(the.why.code, asks ? ERR_DNS_NONE : ERR_DNS_SPECIAL);
+		}
+	}
+}
+
+/* DB-15, P18: for a stranger we knock at eight doors at most, whatever its zone says. */
+static void a_stranger_cannot_send_us_to_many_places(void **state)
+{
+	(void)state;
+	char srv[2000] = "";
+	for (int i = 0; i < 20; i++) {
+		size_t len = strlen(srv);
+		(void)snprintf(srv + len, sizeof srv - len, "%s1 @0 t%d.example", i ? ", " : "", i);
+	}
+	fake_ports[0] = refused_port();
+	struct fake_record records[21] = {{"a.example", FAKE_SRV, RESOLVE_DATA, srv, 0}};
+	char names[20][16];
+	for (int i = 0; i < 20; i++) {
+		(void)snprintf(names[i], sizeof names[i], "t%d.example", i);
+		records[1 + i] = (struct fake_record){
+			names[i], FAKE_A, RESOLVE_DATA, "127.0.0.21, 127.0.0.22, 127.0.0.23", 0};
+	}
+	for (int stranger = 0; stranger < 2; stranger++) {
+		unsigned targets = 0;
+		fake_dns_use(the.f, records, 21);
+		dial_name("a.example", stranger);
+		for (int i = 0; i < 20; i++)
+			targets += fake_dns_asked(names[i], FAKE_A);
+		assert_int_equal(the.dial.candidate_count, stranger ? DIAL_STRANGER_MAX : 60);
+		assert_int_equal(targets, stranger ? 3 : 20);
+	}
+	/* Nor to look up many names that are not there. */
+	unsigned targets = 0;
+	fake_dns_use(the.f, records, 1);
+	dial_name("a.example", true);
+	for (int i = 0; i < 20; i++)
+		targets += fake_dns_asked(names[i], FAKE_A);
+	assert_int_equal(targets, DIAL_STRANGER_MAX);
+}
+
 static void looking_tells_whether_dns_points_here_and_connects_to_nobody(void **state)
 {
 	(void)state;
@@ -189,6 +268,8 @@ int main(void)
 		DIAL_TEST(a_target_whose_lookup_fails_is_passed_over),
 		DIAL_TEST(private_addresses_are_dialled_by_permission_only),
 		DIAL_TEST(we_never_dial_ourselves),
+		DIAL_TEST(names_that_public_dns_cannot_know_are_not_asked_for),
+		DIAL_TEST(a_stranger_cannot_send_us_to_many_places),
 		DIAL_TEST(looking_tells_whether_dns_points_here_and_connects_to_nobody),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

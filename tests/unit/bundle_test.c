@@ -275,11 +275,11 @@ static void every_key_of_the_gate_sets_one_field(void **state)
 		buf_init(&text, BUF_UNLIMITED);
 		bool scalar = row->type < sizeof odd / sizeof *odd && odd[row->type];
 		bool workers = strcmp(row->key, "workers") == 0;
-		bool seconds = strstr(row->key, "_seconds") != NULL;
+		bool small = strstr(row->key, "_seconds") || strstr(row->key, "_per_");
 		bool off = row->type == TYPE_BOOL && strcmp(row->fallback, "no") == 0;
 		put(&text, row->section, row->key, false,
 			workers                  ? "3"
-			: seconds                ? "61"
+			: small                  ? "61"
 			: off                    ? "yes"
 			: row->type == TYPE_BOOL ? "no"
 			: scalar                 ? odd[row->type]

@@ -296,6 +296,43 @@ static void normalising_twice_changes_nothing(void **state)
 	assert_true(accepted > 1000);
 }
 
+/* B08, DB-15: what must not be looked up in the public DNS. */
+static void names_that_the_public_dns_does_not_have_are_told_apart(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *name;
+		enum domain_scope scope;
+	} rows[] = {
+		{"rohan.example", DOMAIN_PUBLIC},
+		{"local.example", DOMAIN_PUBLIC},
+		{"notlocal", DOMAIN_LOCAL},
+		{"thelocal.example", DOMAIN_PUBLIC},
+		{"a.notinternal.example", DOMAIN_PUBLIC},
+		{"a.vocalonion.example", DOMAIN_PUBLIC},
+		{"a.glocal", DOMAIN_PUBLIC},
+		{"home.arpa.example", DOMAIN_PUBLIC},
+		{"arpa", DOMAIN_LOCAL},
+		{"prosody", DOMAIN_LOCAL},
+		{"xmpp.local", DOMAIN_LOCAL},
+		{"LOCAL.", DOMAIN_LOCAL},
+		{"xmpp.corp.internal", DOMAIN_LOCAL},
+		{"nas.home.arpa", DOMAIN_LOCAL},
+		{"a.test", DOMAIN_LOCAL},
+		{"localhost", DOMAIN_NOWHERE},
+		{"a.LocalHost", DOMAIN_NOWHERE},
+		{"a.invalid", DOMAIN_NOWHERE},
+		{"abcdef.onion", DOMAIN_NOWHERE},
+		{"a.b.alt", DOMAIN_NOWHERE},
+	};
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct domain d;
+		assert_false(err_is(parse(rows[i].name, &d)));
+		if (domain_scope(&d) != rows[i].scope)
+			fail_msg("%s", rows[i].name);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -309,6 +346,7 @@ int main(void)
 		cmocka_unit_test(a_nul_is_no_end),
 		cmocka_unit_test(the_canonical_form_is_u_labels),
 		cmocka_unit_test(normalising_twice_changes_nothing),
+		cmocka_unit_test(names_that_the_public_dns_does_not_have_are_told_apart),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

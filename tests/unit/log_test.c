@@ -289,27 +289,72 @@ static void a_flood_of_one_reason_is_held_back_and_counted(void **state)
 	assert_int_equal(suppressed_sum(), FLOOD - (long)lines);
 }
 
-/* R11: whoever is to blame, a stranger may be the cause. */
-static void what_strangers_can_cause_in_the_name_of_others_is_held_back(void **state)
+/* R11: each row is one kind of line, and how many of it a second may see. */
+static void no_kind_of_line_that_others_can_cause_is_without_a_limit(void **state)
 {
-	static const enum err_code codes[] = {
-		ERR_DNS_FAILED, ERR_FILE, ERR_TLS_CREDENTIAL, ERR_BACKEND_DOWN};
 	(void)state;
-	for (size_t i = 0; i < sizeof codes / sizeof *codes; i++) {
-		start(LOG_LOGFMT, LOG_INFO);
-		for (int n = 0; n < 2000; n++)
-			log_reason(err_make(codes[i]), "refused", log_end());
-		assert_in_range(lines_with("\n"), 20, 200);
+	static const struct {
+		enum err_code why; /* ERR_OK: an event without a reason */
+		long most;
+	} rows[] = {
+		{ERR_XML, 20},         /* the peer's */
+		{ERR_PEER_CLOSED, 20}, /* nobody's: whoever comes and goes in a loop */
+		{ERR_DNS_FAILED, 200}, /* the operator's, and caused by whose domain it is */
+		{ERR_FILE, 200},
+		{ERR_TLS_CREDENTIAL, 200}, /* a tenant's, named by a stranger */
+		{ERR_BACKEND_DOWN, 200},   /* a tenant's */
+		{ERR_OK, 200},
+	};
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		start(LOG_LOGFMT, LOG_DEBUG);
+		struct timespec begin, end;
+		clock_gettime(CLOCK_MONOTONIC, &begin);
+		for (int k = 0; k < 1000; k++) {
+			if (rows[i].why == ERR_OK)
+				log_event(k % 2 ? LOG_INFO : LOG_DEBUG, "flood-test", log_end());
+			else
+				log_reason(err_make(rows[i].why), "flood", log_end());
+		}
+		log_event(LOG_INFO, "another", log_end());
+		clock_gettime(CLOCK_MONOTONIC, &end);
+		long lines = (long)lines_with("event=flood");
+		assert_in_range(
+			lines, rows[i].most - 20, rows[i].most * (end.tv_sec - begin.tv_sec + 1));
+		assert_int_equal(lines_with("event=another"), 1);
 	}
+}
+
+/* What was held back is told by the next line of the same event. */
+static void what_is_held_back_of_an_event_is_counted(void **state)
+{
+	(void)state;
+	enum { FLOOD = 1000 };
+	struct timespec now, begin;
+	start(LOG_JSON, LOG_INFO);
+	clock_gettime(CLOCK_MONOTONIC, &begin);
+	for (int i = 0; i < FLOOD; i++)
+		log_event(LOG_INFO, "counted-event", log_n("i", i), log_end());
+	do {
+		clock_gettime(CLOCK_MONOTONIC, &now);
+	} while (now.tv_sec < begin.tv_sec + 2);
+	log_event(LOG_INFO, "counted-event", log_end());
+	size_t lines = lines_with("counted-event");
+	struct buf b;
+	written(&b);
+	long sum = 0;
+	for (const char *at = buf_cstr(&b); (at = strstr(at, "\"suppressed\":")); at += 13)
+		sum += strtol(at + 13, NULL, 10);
+	buf_fini(&b);
+	assert_int_equal(lines + (size_t)sum, FLOOD + 1);
 }
 
 static void faults_of_our_own_are_never_held_back(void **state)
 {
 	(void)state;
 	start(LOG_LOGFMT, LOG_INFO);
-	for (int i = 0; i < 200; i++)
+	for (int i = 0; i < 1000; i++)
 		log_reason(err_make(ERR_INTERNAL), "fault", log_end());
-	assert_int_equal(lines_with("\n"), 200);
+	assert_int_equal(lines_with("\n"), 1000);
 	assert_int_equal(lines_with("suppressed"), 0);
 }
 
@@ -338,7 +383,8 @@ int main(void)
 		cmocka_unit_test(the_level_holds_back_what_is_less_urgent),
 		cmocka_unit_test(blame_decides_the_level_of_a_refusal),
 		cmocka_unit_test(a_flood_of_one_reason_is_held_back_and_counted),
-		cmocka_unit_test(what_strangers_can_cause_in_the_name_of_others_is_held_back),
+		cmocka_unit_test(no_kind_of_line_that_others_can_cause_is_without_a_limit),
+		cmocka_unit_test(what_is_held_back_of_an_event_is_counted),
 		cmocka_unit_test(faults_of_our_own_are_never_held_back),
 		cmocka_unit_test(levels_and_formats_are_read_by_their_exact_names),
 	};

@@ -48,6 +48,7 @@ static enum db_outcome outcome_of(const char *word)
 {
 	return strcmp(word, "valid") == 0     ? DB_VALID
 	       : strcmp(word, "invalid") == 0 ? DB_INVALID
+	       : strcmp(word, "busy") == 0    ? DB_BUSY
 					      : DB_ERROR;
 }
 

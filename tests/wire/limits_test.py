@@ -90,7 +90,8 @@ class Limits(unittest.TestCase):
     @classmethod
     def make(cls, label, low_descriptors=None):
         stage = Stage(label, common.BINARY)
-        stage.gate.set("limits", negotiation_seconds=DEADLINE, stanza_bytes=LIMIT)
+        stage.gate.set("limits", negotiation_seconds=DEADLINE, stanza_bytes=LIMIT,
+                       connections_per_second=1000)
         stage.gate.set("gate", max_per_address=5000)
         stage.gate.set("log", level="info")
         for domain in ("shire.example", "bree.example"):

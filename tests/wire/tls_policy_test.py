@@ -58,6 +58,7 @@ class Policy(unittest.TestCase):
         cls.addClassCleanup(stage.close)
         for domain in (ONE, TWO):
             stage.tenant(domain, second=stage.identity(domain, key="rsa"))
+        stage.gate.set("limits", connections_per_second=1000)  # scanners are in a hurry
         stage.start()
         usher = stage.keep(Usher(stage.world, 5443))
         cls.doors = {"direct": lab_gate.PUBLIC + ":5269", "starttls": usher.address + ":5443"}

@@ -148,7 +148,7 @@ void dial_begin(const struct fake_record *records, size_t count)
 	the.connected = the.failed = 0;
 	uv_update_time(&the.f->loop);
 	the.began = uv_now(&the.f->loop);
-	dial_peer(&the.dial, &the.f->w, &d, &the_events, &the);
+	dial_peer(&the.dial, &the.f->w, &d, DIAL_CANDIDATES_MAX, &the_events, &the);
 	assert_int_equal(the.connected + the.failed, 0); /* never from inside the call */
 }
 

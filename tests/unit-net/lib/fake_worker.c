@@ -1,6 +1,7 @@
 #include "fake_worker.h"
 
 #include "base/mem.h"
+#include "core/breaker.h"
 #include "xmpp/stanza.h"
 
 #include <assert.h>
@@ -47,7 +48,7 @@ struct fake_worker *fake_worker_new(void)
 	w->gate = &f->gate;
 	w->timers = timers_new(w->loop);
 	w->delegations = map_new(1);
-	w->breakers = map_new(1);
+	w->breakers = breakers_new(1);
 	buf_init(&w->plain, BUF_UNLIMITED);
 	buf_init(&w->repaired, BUF_UNLIMITED);
 	w->addresses = MEM_NEW(struct stanza_addresses);
@@ -74,9 +75,7 @@ void fake_worker_free(struct fake_worker *f)
 	assert(left == 0);
 	(void)left;
 	map_free(f->w.delegations);
-	for (size_t i = 0; i < map_count(f->w.breakers); i++)
-		mem_free(map_value_at(f->w.breakers, i));
-	map_free(f->w.breakers);
+	breakers_free(f->w.breakers);
 	buf_fini(&f->w.plain);
 	buf_fini(&f->w.repaired);
 	stanza_addresses_fini(f->w.addresses);
