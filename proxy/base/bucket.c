@@ -20,17 +20,17 @@ static struct place place_of(struct buckets *b, struct slice key)
 }
 
 /* The key's word, else the one to give up for it; *word: what stands there. */
-static _Atomic uint64_t *find(struct place at, uint64_t *word)
+static _Atomic uint64_t *find(const struct place *at, uint64_t *word)
 {
 	_Atomic uint64_t *oldest = NULL;
 	for (int i = 0; i < BUCKET_WAYS; i++) {
-		uint64_t here = atomic_load_explicit(&at.set[i], memory_order_relaxed);
-		if (here && here >> TIME_BITS == at.tag) {
+		uint64_t here = atomic_load_explicit(&at->set[i], memory_order_relaxed);
+		if (here && here >> TIME_BITS == at->tag) {
 			*word = here;
-			return &at.set[i];
+			return &at->set[i];
 		}
 		if (!oldest || (here & TIME_MASK) < (*word & TIME_MASK)) {
-			oldest = &at.set[i];
+			oldest = &at->set[i];
 			*word = here;
 		}
 	}
@@ -43,7 +43,7 @@ bool bucket_take(struct buckets *b, struct slice key, struct bucket_rate rate, u
 	uint64_t room = (uint64_t)(rate.burst - 1) * rate.interval_ms;
 	for (int i = 0; i < TRIES; i++) {
 		uint64_t word;
-		_Atomic uint64_t *place = find(at, &word);
+		_Atomic uint64_t *place = find(&at, &word);
 		uint64_t full = word && word >> TIME_BITS == at.tag ? word & TIME_MASK : 0;
 		if (full < now_ms)
 			full = now_ms;
@@ -61,7 +61,7 @@ void bucket_give_back(struct buckets *b, struct slice key, struct bucket_rate ra
 	struct place at = place_of(b, key);
 	for (int i = 0; i < TRIES; i++) {
 		uint64_t word;
-		_Atomic uint64_t *place = find(at, &word);
+		_Atomic uint64_t *place = find(&at, &word);
 		if (!word || word >> TIME_BITS != at.tag || (word & TIME_MASK) <= rate.interval_ms)
 			return;
 		if (atomic_compare_exchange_strong(place, &word, word - rate.interval_ms))
