@@ -6,15 +6,9 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *const level_words[] = {"none", "verified", "secure", "trusted", NULL};
 const char *const *const value_levels = level_words + LEVEL_VERIFIED;
 const char *const value_log_levels[] = {"error", "warn", "info", "debug", NULL};
 const char *const value_log_formats[] = {"json", "logfmt", NULL};
-
-const char *level_name(enum level l)
-{
-	return level_words[l];
-}
 
 static bool is_blank(char c)
 {

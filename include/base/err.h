@@ -113,6 +113,34 @@ enum blame {
 		"the certificate needs an algorithm or an extension that is not supported here")   \
 	X(ERR_CERT_RENEW, "FG-C11", PEER, "reset",                                                 \
 		"the certificate that proved this stream expired")                                 \
+	X(ERR_PIN_MISMATCH, "FG-C13", PEER, "not-authorized",                                      \
+		"the certificate's key is not one of those configured for the domain")             \
+	/* posh */                                                                                 \
+	X(ERR_POSH_NONE, "FG-P01", PEER, "not-authorized",                                         \
+		"the domain publishes no POSH document")                                           \
+	X(ERR_POSH_FETCH, "FG-P02", PEER, "not-authorized",                                        \
+		"the POSH document could not be fetched")                                          \
+	X(ERR_POSH_TIMEOUT, "FG-P03", PEER, "not-authorized", "the POSH document took too long")   \
+	X(ERR_POSH_TLS, "FG-P04", PEER, "not-authorized",                                          \
+		"the web server of the POSH document shows no valid certificate for its name")     \
+	X(ERR_POSH_REDIRECT, "FG-P05", PEER, "not-authorized",                                     \
+		"the POSH document redirects too often, or to where it may not")                   \
+	X(ERR_POSH_BLOCKED, "FG-P06", PEER, "not-authorized",                                      \
+		"the POSH document's web server has a private or local address")                   \
+	X(ERR_POSH_SIZE, "FG-P07", PEER, "not-authorized",                                         \
+		"the POSH document or its headers are too large")                                  \
+	X(ERR_POSH_PARSE, "FG-P08", PEER, "not-authorized",                                        \
+		"what is published in the place of a POSH document is none")                       \
+	X(ERR_POSH_EXPIRES, "FG-P09", PEER, "not-authorized",                                      \
+		"the POSH document's `expires` is missing, 0 or no number of seconds")             \
+	X(ERR_POSH_REFERENCE, "FG-P10", PEER, "not-authorized",                                    \
+		"the POSH document refers to one that again refers to another")                    \
+	X(ERR_POSH_WEAK, "FG-P11", PEER, "not-authorized",                                         \
+		"the POSH document has no fingerprint with a hash that is still trusted")          \
+	X(ERR_POSH_MISMATCH, "FG-P12", PEER, "not-authorized",                                     \
+		"the POSH document lists other certificates than the one shown")                   \
+	X(ERR_POSH_BUSY, "FG-P13", OPERATOR, "not-authorized",                                     \
+		"too many POSH documents are being fetched")                                       \
 	/* dns and reaching */                                                                     \
 	X(ERR_DNS_NONE, "FG-D01", PEER, "remote-connection-failed",                                \
 		"the domain does not exist in DNS")                                                \
@@ -130,6 +158,15 @@ enum blame {
 	X(ERR_DNS_SPECIAL, "FG-D08", PEER, "remote-connection-failed",                             \
 		"the name is not one of the public DNS (a single label, .local, .onion or the "    \
 		"like)")                                                                           \
+	X(ERR_DANE_INSECURE, "FG-D09", PEER, "not-authorized",                                     \
+		"the domain's DNS is not signed, so there is no DANE")                             \
+	X(ERR_DANE_NONE, "FG-D10", PEER, "not-authorized", "the domain publishes no TLSA records") \
+	X(ERR_DANE_UNUSABLE, "FG-D11", PEER, "not-authorized",                                     \
+		"none of the domain's TLSA records can be used")                                   \
+	X(ERR_DANE_MISMATCH, "FG-D12", PEER, "not-authorized",                                     \
+		"the certificate matches none of the domain's TLSA records")                       \
+	X(ERR_DANE_FAILED, "FG-D13", PEER, "remote-connection-failed",                             \
+		"the TLSA records of a signed zone could not be had")                              \
 	X(ERR_CONNECT, "FG-N01", PEER, "remote-connection-failed",                                 \
 		"no server of the domain accepts connections")                                     \
 	X(ERR_CONNECT_TIMEOUT, "FG-N02", PEER, "remote-connection-failed",                         \
@@ -166,6 +203,9 @@ enum blame {
 		"a neighbour tenant has not proven its domain to the world")                       \
 	X(ERR_ROUTE_PAIR, "FG-M09", TENANT, "policy-violation",                                    \
 		"the backend sent a stanza for a pair that is not open on its stream")             \
+	X(ERR_PROOF_OVER, "FG-M10", PEER, "reset",                                                 \
+		"what proved this stream has run out and could not be renewed")                    \
+	X(ERR_PROOF_LATE, "FG-M11", PEER, "not-authorized", "a proof was not there in time")       \
 	/* resources */                                                                            \
 	X(ERR_LIMIT, "FG-R01", PEER, "resource-constraint", "a size or count limit was reached")   \
 	X(ERR_QUEUE_FULL, "FG-R02", PEER, "resource-constraint",                                   \
@@ -183,7 +223,8 @@ enum blame {
 	X(ERR_LISTEN, "FG-K05", OPERATOR, "", "a port cannot be listened on")                      \
 	/* ours */                                                                                 \
 	X(ERR_INTERNAL, "FG-Z01", US, "internal-server-error", "a fault inside the gate")          \
-	X(ERR_WORKER_LOST, "FG-Z02", US, "internal-server-error", "a worker process died")
+	X(ERR_WORKER_LOST, "FG-Z02", US, "internal-server-error", "a worker process died")         \
+	X(ERR_SCOUT_LOST, "FG-Z03", US, "", "the process that asks DNS and the web died")
 
 enum err_code {
 #define ERR_SYMBOL(symbol, id, blame, condition, sentence) symbol,

@@ -17,7 +17,7 @@ struct ticket {
 	uint32_t slot, gen;
 };
 
-enum { RESOLVE_SRV_MAX = 64, RESOLVE_ADDR_MAX = 16 };
+enum { RESOLVE_SRV_MAX = 64, RESOLVE_ADDR_MAX = 16, RESOLVE_RAW_MAX = 32 };
 
 enum resolve_status {
 	RESOLVE_DATA,
@@ -44,7 +44,18 @@ struct resolve_answer {
 	size_t srv_dropped;                             /* records over the maximum */
 	size_t addr_count;                              /* address questions */
 	struct sockaddr_storage addr[RESOLVE_ADDR_MAX]; /* port 0 */
+	/* Address questions: the name at the end of a chain of CNAMEs (RFC 7671 7); the whole chain
+	 * is secure when the answer is. */
+	bool aliased;
+	struct domain canonical;
+	const struct resolve_raw *raw; /* TLSA questions: RDATA; borrowed, for the call alone */
 	uint32_t ttl;
+};
+
+/* Records as they came, those over the maxima left out and counted. */
+struct resolve_raw {
+	size_t count, dropped;
+	struct slice rdata[RESOLVE_RAW_MAX];
 };
 
 typedef void (*resolve_done)(void *arg, const struct resolve_answer *answer);
@@ -70,5 +81,8 @@ void resolve_srv(struct resolver *r, const char *service, const struct domain *n
 /* family AF_INET or AF_INET6; CNAMEs are followed by libunbound. */
 void resolve_addr(
 	struct resolver *r, const struct domain *name, int family, struct ticket ticket, int tag);
+/* `_port._tcp.base`. */
+void resolve_tlsa(struct resolver *r, const struct domain *base, uint16_t port,
+	struct ticket ticket, int tag);
 
 #endif

@@ -5,12 +5,10 @@
 
 #include "base/domain.h"
 #include "base/log.h"
+#include "trust/level.h"
 
 #include <stdint.h>
 #include <sys/socket.h>
-
-enum level { LEVEL_NONE, LEVEL_VERIFIED, LEVEL_SECURE, LEVEL_TRUSTED };
-const char *level_name(enum level l); /* "none", "verified", ... */
 
 struct address {
 	struct sockaddr_storage sa;
