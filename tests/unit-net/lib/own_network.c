@@ -3,18 +3,16 @@
 
 #include <net/if.h>
 #include <sched.h>
-#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 int own_network(void **state)
 {
-	struct ifreq lo = {.ifr_flags = IFF_UP | IFF_RUNNING};
+	struct ifreq lo = {.ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING};
 	(void)state;
 	if (unshare(CLONE_NEWNET) != 0 && unshare(CLONE_NEWUSER | CLONE_NEWNET) != 0)
 		return 0;
-	strncpy(lo.ifr_name, "lo", sizeof lo.ifr_name - 1);
 	int fd = socket(AF_INET, SOCK_DGRAM, 0);
 	int failed = ioctl(fd, SIOCSIFFLAGS, &lo);
 	close(fd);
