@@ -16,11 +16,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-enum {
-	BOOT_WAIT_MS = 10000,
-	STEER_MEMORY = 2,  /* parcel, shared table */
-	WORKER_MEMORY = 3, /* those, and its decisions */
-};
+enum { BOOT_WAIT_MS = 10000 };
 
 /* No core dump and no tracer may read keys out of us (M16). The terminal's signals are the
  * supervisor's business. */
@@ -40,26 +36,20 @@ static bool receive_boot(struct wire *boot, struct wire_fds *fds)
 	struct pollfd p = {.fd = WIRE_CHANNEL_FD, .events = POLLIN};
 	if (poll(&p, 1, BOOT_WAIT_MS) != 1 || wire_receive(p.fd, boot, fds) != WIRE_OK)
 		return false;
-	return boot->type == WIRE_BOOT;
+	return boot->type == WIRE_BOOT && fds->count >= 2 && boot->listens <= fds->count - 2;
 }
 
-/* Whether the descriptors are `memory` ones and the sockets. */
-static bool is_complete(const struct wire *boot, const struct wire_fds *fds, size_t memory)
+/* Parcel and table are mapped or read by now: who keeps the descriptor keeps the memory. */
+static void close_memory(const struct wire_fds *fds)
 {
-	return fds->count >= memory && boot->listens <= fds->count - memory;
-}
-
-/* They are mapped or read by now: who keeps the descriptor keeps the memory. */
-static void close_memory(const struct wire_fds *fds, size_t memory)
-{
-	for (size_t i = 0; i < memory; i++)
-		close(fds->fds[i]);
+	close(fds->fds[0]);
+	close(fds->fds[1]);
 }
 
 static int be_worker(struct wire *boot, const struct wire_fds *fds)
 {
-	const int *sockets = fds->fds + WORKER_MEMORY;
-	if (!is_complete(boot, fds, WORKER_MEMORY))
+	const int *sockets = fds->fds + 3;
+	if (fds->count < 3 || boot->listens > fds->count - 3)
 		return 3;
 	struct worker_boot b = {.number = boot->number,
 		.secret = boot->secret,
@@ -71,11 +61,12 @@ static int be_worker(struct wire *boot, const struct wire_fds *fds)
 		.listen_fds = sockets,
 		.listen_count = boot->listens,
 		.egress_fds = sockets + boot->listens,
-		.egress_count = fds->count - WORKER_MEMORY - boot->listens};
+		.egress_count = fds->count - 3 - boot->listens};
 	mem_wipe(boot, sizeof *boot);
 	if (!b.shared || !b.decisions || !parcel_unpack(fds->fds[0], &b.gate, &b.registry))
 		return 3;
-	close_memory(fds, WORKER_MEMORY);
+	close_memory(fds);
+	close(fds->fds[2]);
 	log_setup(2, b.gate->log_format, b.gate->log_level, "worker", (int)b.number);
 	int status = worker_run(&b);
 	mem_wipe(&b, sizeof b);
@@ -84,16 +75,14 @@ static int be_worker(struct wire *boot, const struct wire_fds *fds)
 
 static int be_steer(const struct wire *boot, const struct wire_fds *fds)
 {
-	const int *sockets = fds->fds + STEER_MEMORY;
-	if (!is_complete(boot, fds, STEER_MEMORY))
-		return 3;
+	const int *sockets = fds->fds + 2;
 	struct steer_boot b = {.channel_fd = WIRE_CHANNEL_FD,
 		.udp_fds = sockets,
 		.tcp_fds = sockets + boot->listens,
 		.count = boot->listens};
 	if (!parcel_unpack(fds->fds[0], &b.gate, NULL))
 		return 3;
-	close_memory(fds, STEER_MEMORY);
+	close_memory(fds);
 	log_setup(2, b.gate->log_format, b.gate->log_level, "steer", 0);
 	return steer_run(&b);
 }
