@@ -3,6 +3,7 @@
 #define FEDGATE_CORE_SUPERVISOR_INSIDE_H
 
 #include "core/child.h"
+#include "core/decision.h"
 #include "core/secret.h"
 #include "core/shared.h"
 #include "core/wire.h"
@@ -33,6 +34,8 @@ struct member {
 	uint64_t line_ms;       /* worker: when it got its last line to the scout */
 	struct member *adopter; /* borrowed: another member of the crew */
 	bool was_up;
+	struct decisions *decisions; /* owned; a worker's: stays when it dies */
+	int decisions_fd;
 	int *sockets; /* owned: public (steer: UDP) first, then egress (steer: TCP) */
 	size_t socket_count, public_count;
 };

@@ -35,6 +35,7 @@ struct worker {
 	struct gate *gate;         /* owned */
 	struct registry *registry; /* owned */
 	struct shared *shared;
+	struct decisions *decisions; /* what was decided goes there (core/decision.h) */
 	struct channel *channel;
 	struct asker *asker;
 	struct timers *timers;

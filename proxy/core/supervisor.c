@@ -204,7 +204,18 @@ static void enlist(struct supervisor *s)
 						 : MEMBER_STEER;
 		m->number = m->role == MEMBER_WORKER ? (unsigned)i : 0;
 		m->channel = -1;
+		m->decisions_fd = -1;
 	}
+}
+
+static bool make_decisions(struct supervisor *s)
+{
+	for (size_t i = 0; i < s->worker_count; i++) {
+		s->crew[i].decisions = decisions_create(&s->crew[i].decisions_fd);
+		if (!s->crew[i].decisions)
+			return false;
+	}
+	return true;
 }
 
 static void raise_file_limit(void)
@@ -230,7 +241,7 @@ static bool prepare(struct supervisor *s)
 		return false;
 	s->shared = shared_create(&s->shared_fd);
 	s->parcel_fd = parcel_pack(s->gate, s->registry);
-	if (!s->shared || s->parcel_fd < 0 || err_is(child_binary_open()))
+	if (!s->shared || s->parcel_fd < 0 || !make_decisions(s) || err_is(child_binary_open()))
 		return fail("cannot start", strerror(errno));
 	raise_file_limit();
 	child_drop_own_privileges();

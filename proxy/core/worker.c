@@ -412,6 +412,7 @@ static void set_up(struct worker_run *r, const struct worker_boot *boot)
 	w->gate = boot->gate;
 	w->registry = boot->registry;
 	w->shared = boot->shared;
+	w->decisions = boot->decisions;
 	w->secret = boot->secret;
 	w->previous_secret = boot->previous_secret;
 	w->has_previous_secret = boot->has_previous_secret;
