@@ -119,11 +119,18 @@ class EvilWeb:
         self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._context.load_cert_chain(identity.chain, identity.key)
         self._sock = host.listen((self.address, port), 1024)
+        self.port = self._sock.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
 
     def at(self, domain, behaviour, path=None):
         """What happens at `domain`, at one path or at all without one of their own."""
         self._behaviours[domain, path] = behaviour
+
+    def forget(self):
+        """All behaviours and requests."""
+        with self._lock:
+            self._behaviours.clear()
+            self.requests.clear()
 
     def asked(self, domain=None, path=None):
         with self._lock:
