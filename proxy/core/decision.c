@@ -11,9 +11,10 @@ enum { RAW_MAX = 1024 };
 
 /* ---- texts ---- */
 
+/* Control characters do not: a name may hold them to hide its beginning. */
 static bool ends_word(uint32_t c)
 {
-	return c <= ' ' || (c < 0x80 && strchr("\"'(),:;<>[]=|", (int)c));
+	return c && c < 0x80 && strchr(" \"'(),:;<>[]=|", (int)c);
 }
 
 /* Drops the localpart that ends at *n: texts speak of domains. */
