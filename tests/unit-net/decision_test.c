@@ -117,7 +117,7 @@ static void evidence_becomes_a_step_for_each_kind(void **state)
 	c.of[PROOF_POSH].outcome = EVIDENCE_PENDING;
 	c.of[PROOF_ASKED].outcome = EVIDENCE_PENDING;
 	c.of[PROOF_PIN] =
-		(struct evidence){.outcome = EVIDENCE_FORBIDS, .why = err_make(ERR_PIN_MISMATCH)};
+		(struct evidence){.outcome = EVIDENCE_FAILS, .why = err_make(ERR_PIN_MISMATCH)};
 	struct policy_verdict v = {.decision = POLICY_WAIT, .level = LEVEL_NONE};
 	decision_evidence(d, 5010, &c, &v);
 	static const struct {
@@ -137,7 +137,36 @@ static void evidence_becomes_a_step_for_each_kind(void **state)
 	assert_string_equal(d->steps[0].detail, err_row(ERR_DANE_INSECURE)->sentence);
 	assert_string_equal(d->steps[1].detail, "for barad-dur.example");
 	assert_int_equal(d->outcome, DECISION_OPEN);
+	assert_int_equal(d->level, LEVEL_NONE);
+	assert_int_equal(d->level_asked, LEVEL_SECURE); /* what dialback over TLS would give */
 	decision_free(d);
+}
+
+/* The veto of a pin or of DANE is final: dialback would not help. */
+static void what_dialback_would_give_respects_a_veto(void **state)
+{
+	(void)state;
+	static const struct {
+		enum evidence_outcome dane, asked;
+		bool tls;
+		enum level level;
+	} rows[] = {
+		{EVIDENCE_NONE, EVIDENCE_PENDING, true, LEVEL_SECURE},
+		{EVIDENCE_NONE, EVIDENCE_PENDING, false, LEVEL_VERIFIED},
+		{EVIDENCE_FORBIDS, EVIDENCE_PENDING, true, LEVEL_NONE},
+		{EVIDENCE_NONE, EVIDENCE_FAILS, true, LEVEL_NONE},
+		{EVIDENCE_PROVES, EVIDENCE_PENDING, true, LEVEL_TRUSTED},
+	};
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct decision *d = begun();
+		struct policy_case c = {.tls = rows[i].tls};
+		struct policy_verdict v = {.decision = POLICY_WAIT};
+		c.of[PROOF_DANE].outcome = rows[i].dane;
+		c.of[PROOF_ASKED].outcome = rows[i].asked;
+		decision_evidence(d, 5010, &c, &v);
+		assert_int_equal(d->level_asked, rows[i].level);
+		decision_free(d);
+	}
 }
 
 static void later_evidence_takes_the_place_of_what_was_open(void **state)
@@ -441,7 +470,7 @@ static void whatever_stands_in_the_ring_comes_out_in_shape(void **state)
 			assert_true(d->step_count <= DECISION_STEPS_MAX);
 			assert_true(d->outcome <= DECISION_REFUSED && d->code < ERR_COUNT);
 			assert_true(d->floor <= LEVEL_TRUSTED && d->level <= LEVEL_TRUSTED);
-			assert_true(d->by <= PROOF_KINDS);
+			assert_true(d->by <= PROOF_KINDS && d->level_asked <= LEVEL_TRUSTED);
 			assert_int_equal(strlen(d->peer.name), d->peer.len);
 			assert_null(strpbrk(d->peer.name, " \n\"\x1b"));
 			assert_true(memchr(d->address, 0, sizeof d->address) != NULL);
@@ -464,6 +493,7 @@ int main(void)
 		cmocka_unit_test(a_long_text_is_cut_between_characters),
 		cmocka_unit_test(of_too_many_steps_the_first_and_the_last_stay),
 		cmocka_unit_test(evidence_becomes_a_step_for_each_kind),
+		cmocka_unit_test(what_dialback_would_give_respects_a_veto),
 		cmocka_unit_test(later_evidence_takes_the_place_of_what_was_open),
 		cmocka_unit_test_setup_teardown(the_newest_come_first, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(the_ring_goes_round, set_up, tear_down),
