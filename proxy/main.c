@@ -1,11 +1,10 @@
 /* fedgate: the federation gate. One binary; the first word says what it is to do. */
+#include "base/version.h"
 #include "cmd/cmd.h"
 #include "core/supervisor.h"
 
 #include <stdio.h>
 #include <string.h>
-
-#define VERSION "0.1.0"
 
 struct verb {
 	const char *name;
@@ -48,7 +47,7 @@ static int version(int argc, char **argv)
 {
 	(void)argc;
 	(void)argv;
-	printf("fedgate " VERSION "\n");
+	printf("fedgate " FEDGATE_VERSION "\n");
 	return 0;
 }
 

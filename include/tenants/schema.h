@@ -20,6 +20,8 @@
 		"Directory with one file per tenant; relative to fedgate.ini.")                    \
 	X("gate", "secret_file", PATH, secret_file, "dialback.secret", START,                      \
 		"File with the node's dialback secret; made at first start, shared by a cluster.") \
+	X("gate", "admin_socket", PATH, admin_socket, "/run/fedgate/admin.sock", START,            \
+		"Socket for `fedgate explain` and the like; empty: none.")                         \
 	X("gate", "ca_file", PATH, ca_file, "/etc/ssl/certs/ca-certificates.crt", LIVE,            \
 		"PEM bundle of the public authorities that may prove a peer.")                     \
 	X("gate", "host_name", DOMAIN, host_name, "", LIVE,                                        \

@@ -69,6 +69,7 @@ struct gate {
 	struct address_list listen;
 	unsigned workers;
 	char *user, *tenants_dir, *secret_file, *ca_file;
+	char *admin_socket; /* NULL when empty */
 	struct domain host_name; /* may be unset */
 	unsigned max_connections, max_per_address;
 	enum log_format log_format;
