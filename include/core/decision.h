@@ -29,6 +29,7 @@ struct decision {
 	bool inbound;
 	uint8_t outcome;          /* enum decision_outcome */
 	uint8_t floor, level, by; /* enum level, enum level, enum proof_kind */
+	uint8_t level_asked;      /* reached if the question that is open were answered well */
 	uint16_t code;            /* REFUSED: enum err_code */
 	char session[17];
 	char address[64];

@@ -11,9 +11,10 @@ enum { RAW_MAX = 1024 };
 
 /* ---- texts ---- */
 
+/* Control characters do not: a name may hold them to hide its beginning. */
 static bool ends_word(uint32_t c)
 {
-	return c <= ' ' || (c < 0x80 && strchr("\"'(),:;<>[]=|", (int)c));
+	return c && c < 0x80 && strchr(" \"'(),:;<>[]=|", (int)c);
 }
 
 /* Drops the localpart that ends at *n: texts speak of domains. */
@@ -171,7 +172,12 @@ void decision_evidence(struct decision *d, uint64_t now_ms, const struct policy_
 {
 	for (size_t i = 0; i < PROOF_KINDS; i++)
 		note_evidence(d, since(d, now_ms), evidence_names[i], &c->of[i]);
+	struct policy_case asked = *c;
+	if (asked.of[PROOF_ASKED].outcome == EVIDENCE_PENDING)
+		asked.of[PROOF_ASKED] = (struct evidence){.outcome = EVIDENCE_PROVES};
+	int64_t now_s = d->began_s + since(d, now_ms) / 1000;
 	d->level = (uint8_t)v->level;
+	d->level_asked = (uint8_t)policy_level(&asked, now_s);
 	if (v->decision == POLICY_WAIT)
 		return;
 	bool accepted = v->decision == POLICY_ACCEPT;

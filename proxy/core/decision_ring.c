@@ -140,6 +140,7 @@ static void repair_header(struct decision *d)
 	d->outcome = d->outcome > DECISION_REFUSED ? DECISION_OPEN : d->outcome;
 	d->floor = d->floor > LEVEL_TRUSTED ? LEVEL_NONE : d->floor;
 	d->level = d->level > LEVEL_TRUSTED ? LEVEL_NONE : d->level;
+	d->level_asked = d->level_asked > LEVEL_TRUSTED ? LEVEL_NONE : d->level_asked;
 	d->by = d->by > PROOF_KINDS ? PROOF_KINDS : d->by;
 	d->code = d->code >= ERR_COUNT ? ERR_INTERNAL : d->code;
 	d->step_count = d->step_count > DECISION_STEPS_MAX ? DECISION_STEPS_MAX : d->step_count;

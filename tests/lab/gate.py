@@ -44,7 +44,7 @@ class Gate:
         shutil.copyfile(ca_file, self.dir / "ca.pem")
         self.settings = {
             "gate": {"listen": f"{PUBLIC}:5269", "workers": workers, "user": user,
-                     "ca_file": "ca.pem", "host_name": "gate.example"},
+                     "ca_file": "ca.pem", "host_name": "gate.example", "admin_socket": "admin.sock"},
             "log": {"format": "json", "level": "debug"},
             "dns": {"forward": NAMES, "allow_private": NETWORK, "trust_anchor": ""},
             "egress": {"listen": f"{EGRESS}:5275", "dns_listen": f"{EGRESS}:53",
