@@ -2,9 +2,10 @@
  * to the resolver or to the web (core/scout_posh.h, which asks the resolver in turn), and its
  * answer goes back by that worker's line. Failure modes: more questions than a worker's share
  * (answered at once), a line that is lost (what it asked is found out and told to nobody), DNS that
- * cannot start (fatal: the supervisor tries again), no authorities for the web (no document is
- * believed). Who frees: lines free themselves, slots are used again; the rest goes in tear_down.
- * The parent's stop, and the loss of the parent, end the loop. */
+ * cannot start (fatal: the supervisor tries again), a resolver that a zone keeps computing (the
+ * same), no authorities for the web (no document is believed). Who frees: lines free themselves,
+ * slots are used again; the rest goes in tear_down. The parent's stop, and the loss of the parent,
+ * end the loop. */
 #include "core/scout.h"
 
 #include "base/log.h"
@@ -23,11 +24,14 @@ enum {
 	ASKED_MAX = 8192, /* open at once, of all workers */
 	DNS_MS = 5000,    /* D12 */
 	ROOT_AGAIN_MS = 60000,
+	PULSE_MS = 1000,
+	PULSES_MISSED = 3,          /* less than a question's deadline */
+	STUCK = 4,                  /* exit status */
 	READ_MS = 3000,             /* the web's authorities */
 	AUTHORITIES_MAX = 16 << 20, /* bytes */
 };
 /* Tags of the resolver's questions. */
-enum { FOR_WORKER, FOR_ROOT, FOR_WEB };
+enum { FOR_WORKER, FOR_ROOT, FOR_WEB, FOR_PULSE };
 
 /* An open question. */
 struct asked {
@@ -58,7 +62,8 @@ struct scout {
 	struct asked asked[ASKED_MAX]; /* slot 0 stays unused */
 	uint32_t free_slot;
 	unsigned share; /* open questions of one worker */
-	struct timer root_again, stop_timer;
+	struct timer root_again, stop_timer, pulse;
+	unsigned pulses_missed;
 	unsigned lines;
 	bool stopping;
 	enum resolve_status root; /* as it was last */
@@ -105,6 +110,10 @@ static void on_resolved(void *arg, const struct resolve_answer *found)
 	struct scout *s = arg;
 	if (found->tag == FOR_ROOT) {
 		on_resolved_root(s, found);
+		return;
+	}
+	if (found->tag == FOR_PULSE) {
+		s->pulses_missed = 0;
 		return;
 	}
 	if (found->tag == FOR_WEB) {
@@ -309,6 +318,23 @@ static void on_resolved_root(struct scout *s, const struct resolve_answer *found
 		timer_start(s->timers, &s->root_again, ROOT_AGAIN_MS, ask_root, s);
 }
 
+/* ---- the pulse ---- */
+
+/* D08: signatures and proofs can be made so that checking them takes minutes. That blocks all other
+ * questions, and ends with this process: nothing else ends a thread of libunbound's. Beats are
+ * counted, not seconds: to have been stopped ourselves is no fault of the resolver's. */
+static void on_pulse(void *arg)
+{
+	struct scout *s = arg;
+	if (s->pulses_missed >= PULSES_MISSED) {
+		log_reason(err_make(ERR_SCOUT_STUCK), "scout-stuck", log_end());
+		_exit(STUCK);
+	}
+	if (!s->pulses_missed++)
+		resolve_pulse(s->resolver, (struct ticket){0, 0}, FOR_PULSE);
+	timer_start(s->timers, &s->pulse, PULSE_MS, on_pulse, s);
+}
+
 /* ---- what the supervisor says ---- */
 
 static void on_line(void *arg, unsigned worker, int fd)
@@ -377,7 +403,7 @@ static struct err set_up(struct scout *s, const struct scout_boot *boot)
 	struct resolve_config dns = {.forward = s->gate->dns_forward,
 		.trust_anchor = s->gate->dns_trust_anchor,
 		.timeout_ms = DNS_MS,
-		.max_pending = s->share * (boot->workers ? boot->workers : 1) + 1 +
+		.max_pending = s->share * (boot->workers ? boot->workers : 1) + 2 +
 			       2 * s->gate->posh_fetches};
 	s->resolver = resolver_new(s->loop, &dns, on_resolved, s, &e);
 	return e;
@@ -391,6 +417,7 @@ static void tear_down(struct scout *s)
 	}
 	timer_stop(s->timers, &s->root_again);
 	timer_stop(s->timers, &s->stop_timer);
+	timer_stop(s->timers, &s->pulse);
 	scout_posh_free(s->posh);
 	if (s->resolver)
 		resolver_free(s->resolver);
@@ -414,6 +441,7 @@ int scout_run(const struct scout_boot *boot)
 	s->channel = channel_open(s->loop, boot->channel_fd, &channel_events, s);
 	open_web(s);
 	channel_ready(s->channel);
+	on_pulse(s);
 	if (s->gate->dns_trust_anchor)
 		ask_root(s);
 	log_event(LOG_INFO, "scout-up",
