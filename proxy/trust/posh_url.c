@@ -119,7 +119,7 @@ static size_t remove_dots(struct slice path, char *out)
 /* Puts path and query together; the room is POSH_URL_MAX. */
 static bool put_target(struct slice path, struct slice query, struct posh_url *out)
 {
-	if (path.len + query.len + 1 > POSH_URL_MAX)
+	if ((path.len ? path.len : 1) + query.len > POSH_URL_MAX)
 		return false;
 	size_t n = remove_dots(path, out->target);
 	if (n == 0)
