@@ -116,10 +116,11 @@ static size_t remove_dots(struct slice path, char *out)
 	return n;
 }
 
-/* Puts path and query together; the room is POSH_URL_MAX. */
+/* Puts path and query together; the room is POSH_URL_MAX. Only a URL with a scheme has no path, and
+ * so room for one. */
 static bool put_target(struct slice path, struct slice query, struct posh_url *out)
 {
-	if ((path.len ? path.len : 1) + query.len > POSH_URL_MAX)
+	if (path.len + query.len > POSH_URL_MAX)
 		return false;
 	size_t n = remove_dots(path, out->target);
 	if (n == 0)

@@ -189,6 +189,10 @@ static void what_is_no_uri_text_is_refused(void **state)
 	struct posh_url u;
 	assert_true(err_is(posh_url_parse(SLICE_LIT("https://a.example/\0x"), NULL, &u)));
 	assert_true(err_is(posh_url_parse(SLICE_LIT("https://a.example\0/x"), NULL, &u)));
+	/* What stands behind the text is not part of it. */
+	static const char cut[] = "https://a.example/%4A";
+	assert_true(err_is(posh_url_parse(slice_of(cut, sizeof cut - 2), NULL, &u)));
+	assert_false(err_is(posh_url_parse(slice_of(cut, sizeof cut - 1), NULL, &u)));
 }
 
 /* RFC 3986 5.4, as far as it is about what we follow */
@@ -274,6 +278,9 @@ static void long_urls_are_refused(void **state)
 	assert_int_equal(strlen(longer.target), POSH_URL_MAX);
 	assert_true(err_is(posh_url_parse(slice_of(text, 18), &u, &longer)));
 	assert_true(err_is(posh_url_parse(slice_of(text, POSH_URL_MAX), &u, &longer)));
+	text[0] = '?';
+	assert_false(err_is(posh_url_parse(slice_of(text, 17), &u, &longer)));
+	assert_true(err_is(posh_url_parse(slice_of(text, 18), &u, &longer)));
 }
 
 int main(void)
