@@ -9,6 +9,7 @@ import shutil
 import stat
 import subprocess
 import tempfile
+import time
 import unittest
 
 from tests.runner import report, steps
@@ -87,6 +88,16 @@ class Runner(unittest.TestCase):
             with self.subTest(name):
                 self.report = report.Report(self.home / "logs", 1)
                 self.assertEqual(self.cmocka(text), expected)
+
+    def test_binaries_side_by_side_are_all_counted_and_those_that_measure_run_alone(self):
+        for number in range(4):
+            self.script(f"wait{number}_test", f"sleep 0.3; printf '{PASSES}'")
+        self.script("measure_test", f"pgrep -f {self.home}/wait && exit 1; printf '{PASSES}'")
+        started = time.monotonic()
+        step = steps.Step("it", "runs", steps.cmocka, (str(self.home),), lanes=4,
+                          alone=("measure_test",))
+        self.assertEqual(self.run_steps(step)[:3], (5, 0, 0))
+        self.assertLess(time.monotonic() - started, 1.0)
 
     def unittests(self, body):
         (self.home / "some_test.py").write_text(

@@ -1,6 +1,7 @@
 """What the runner prints: progress, a time per step, the failures with the tail of their log."""
 
 import shutil
+import threading
 import time
 
 TAIL_LINES = 25
@@ -8,7 +9,7 @@ TAIL_LINES = 25
 
 class Report:
     """Counts tests over all steps. A step gets it as its second argument and calls ok(), bad() and
-    skip(), each with the name of one test."""
+    skip(), each with the name of one test; threads may do so side by side."""
 
     def __init__(self, directory, steps):
         shutil.rmtree(directory, ignore_errors=True)
@@ -18,6 +19,7 @@ class Report:
         self.passed, self.failed, self.skipped = 0, [], []
         self.broken = set()  # steps that failed: what needs them does not run
         self.step = None
+        self._lock = threading.Lock()
 
     def log(self, name):
         """The path of a new log of this step."""
@@ -25,7 +27,8 @@ class Report:
         return self.directory / f"{stem.replace('/', '-')}.log"
 
     def ok(self, _name):
-        self.passed += 1
+        with self._lock:
+            self.passed += 1
 
     def bad(self, name, log=None, text=""):
         """log: its tail is shown at the end; text: shown instead."""

@@ -1,5 +1,6 @@
 """The steps of the test run: a table, and the few ways to run one."""
 
+import concurrent.futures
 import dataclasses
 import glob
 import json
@@ -34,6 +35,8 @@ class Step:
     env: dict = dataclasses.field(default_factory=dict)
     root: bool = False
     only_in_all: bool = False
+    lanes: int = 1  # how many of the step's processes run side by side
+    alone: tuple = ()  # those that measure: they run when the others have ended
 
 
 def command(step, report):
@@ -58,10 +61,25 @@ def build(step, report):
 CMOCKA_LINE = re.compile(r"^\[ +(OK|FAILED|SKIPPED) +\] (\w+)$", re.MULTILINE)
 
 
+def in_lanes(step, report, each, paths):
+    """Calls each(step, report, path) for all: most of them side by side, the rest one by one."""
+    paths = sorted(paths)
+    alone = [path for path in paths if _stem(path) in step.alone]
+    with concurrent.futures.ThreadPoolExecutor(step.lanes) as pool:
+        jobs = [pool.submit(each, step, report, path) for path in paths if path not in alone]
+    for job in jobs:
+        job.result()
+    for path in alone:
+        each(step, report, path)
+
+
+def _stem(path):
+    return os.path.basename(path).removesuffix(".py")
+
+
 def cmocka(step, report):
     """Every unit test binary below a directory."""
-    for binary in sorted(glob.glob(f"{step.args[0]}/*_test")):
-        cmocka_binary(step, report, binary)
+    in_lanes(step, report, cmocka_binary, glob.glob(f"{step.args[0]}/*_test"))
 
 
 def cmocka_binary(step, report, binary):
@@ -87,12 +105,12 @@ def cmocka_binary(step, report, binary):
 
 def unittests(step, report):
     """Every file of Python unittests that the patterns name, each in a process of its own."""
-    for path in sorted(path for pattern in step.args for path in glob.glob(pattern)):
-        unittest_file(step, report, path)
+    in_lanes(step, report, unittest_file,
+             {path for pattern in step.args for path in glob.glob(pattern)})
 
 
 def unittest_file(step, report, path):
-    name = os.path.basename(path).removesuffix(".py")
+    name = _stem(path)
     log, results = report.log(name), report.directory / f"{step.name}-{name}.results"
     argv = [sys.executable, "-B", "-m", "tests.runner.unittest_child", path, str(results)]
     # Tests say `from lab.net import Net`, and import their neighbours.
@@ -120,6 +138,9 @@ def unittest_file(step, report, path):
 
 
 WIRE = "tests/wire/*_test.py"
+# They hold times, rates or memory against bounds.
+WIRE_ALONE = ("budget_test", "isolation_test", "limits_test", "reload_test", "scale_test")
+UNIT_ALONE = ("scan_cost_test", "timers_test")
 ASAN_GATE = {"FEDGATE": "build-asan/fedgate", **SANITIZER_ENV}
 
 _ALL = [
@@ -127,14 +148,15 @@ _ALL = [
     Step("clang", "clang builds everything, warnings are errors", build,
          ("CC=clang", "B=build-clang")),
     Step("unit", "the pure layers, linked without any socket library", cmocka, ("build/unit",),
-         needs=("gcc",)),
-    Step("unit-net", "the layers with sockets", cmocka, ("build/unit-net",), needs=("gcc",)),
+         needs=("gcc",), lanes=2, alone=UNIT_ALONE),
+    Step("unit-net", "the layers with sockets", cmocka, ("build/unit-net",), needs=("gcc",),
+         lanes=3, alone=UNIT_ALONE),
     Step("asan", "gcc builds everything with ASan and UBSan", build,
          ("CC=gcc", "B=build-asan", f"SAN={SAN}")),
     Step("asan-unit", "the pure layers under ASan and UBSan", cmocka, ("build-asan/unit",),
-         needs=("asan",), env=SANITIZER_ENV),
+         needs=("asan",), env=SANITIZER_ENV, lanes=2, alone=UNIT_ALONE),
     Step("asan-unit-net", "the layers with sockets under ASan and UBSan", cmocka,
-         ("build-asan/unit-net",), needs=("asan",), env=SANITIZER_ENV),
+         ("build-asan/unit-net",), needs=("asan",), env=SANITIZER_ENV, lanes=3, alone=UNIT_ALONE),
     Step("layers", "every #include is allowed by the table of proxy/README.md", command,
          ("tests/layers.sh",)),
     Step("format", "every C file is as clang-format 14 would write it", command,
@@ -150,7 +172,7 @@ _ALL = [
     Step("fuzz", "the fuzzers, a minute in all", command,
          ("make", JOBS, "--no-print-directory", "fuzz", "FUZZ_SECONDS=60"), limit_s=900),
     Step("wire", "the whole binary among real servers", unittests, (WIRE,), limit_s=1800,
-         needs=("gcc",), root=True),
+         needs=("gcc",), root=True, lanes=3, alone=WIRE_ALONE),
     Step("asan-wire", "the same once under ASan and UBSan", unittests,
          ("tests/wire/matrix_test.py", "tests/wire/spoof_test.py"), limit_s=1800,
          needs=("asan",), env=ASAN_GATE, root=True),
