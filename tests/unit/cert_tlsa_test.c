@@ -143,6 +143,7 @@ static void dane_ee_is_the_leaf_or_its_key_and_nothing_else(void **state)
 	CHECK_ONES(all);
 }
 
+/* DANE-3, RFC 7671 5.2, 10.2; D03, D04 */
 static void dane_ta_is_an_issuer_that_was_sent_with_a_valid_path_and_the_name(void **state)
 {
 	(void)state;
@@ -186,6 +187,7 @@ static void dane_ta_is_an_issuer_that_was_sent_with_a_valid_path_and_the_name(vo
 	CHECK_ONES(all);
 }
 
+/* DANE-5, RFC 7671 5.3, 5.4; D04 */
 static void pkix_ee_and_ta_only_narrow_what_pkix_allows(void **state)
 {
 	(void)state;
@@ -222,7 +224,7 @@ static void pkix_ee_and_ta_only_narrow_what_pkix_allows(void **state)
 	CHECK_ONES(all);
 }
 
-/* DANE-2; RFC 7671 9 */
+/* DANE-2, DANE-8, RFC 7671 9; D04 */
 static void of_many_records_one_is_enough_but_a_weak_digest_is_not(void **state)
 {
 	(void)state;
