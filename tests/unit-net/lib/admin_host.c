@@ -81,7 +81,7 @@ void admin_host_start(
 {
 	const char *why = NULL;
 	gid_t group = geteuid() == 0 ? HOST_GROUP : getegid();
-	memset(h, 0, sizeof *h);
+	*h = (struct admin_host){.pid = 0};
 	snprintf(h->path, sizeof h->path, "%s", path);
 	bool fine = admin_file_open(&h->file, path, group, &why);
 	for (size_t i = 0; i < HOST_RINGS && fine; i++) {
