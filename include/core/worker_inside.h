@@ -52,6 +52,7 @@ struct worker {
 	uint32_t slot_count, free_slot;
 	struct breakers *breakers;
 	struct map *delegations; /* tenant domain -> struct delegation */
+	struct map *proofs;      /* a domain -> what it publishes (core/proofs.h) */
 	struct map *sources;     /* core/budget.h */
 	struct grave *graves;
 	struct session_node *peers_in, *egresses, *outgoings;
