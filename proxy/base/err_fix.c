@@ -126,6 +126,8 @@ static const char *const fixes[ERR_COUNT] = {
 	[ERR_DANE_MISMATCH] = "Publish the TLSA record of the key that is shown, and a new key's "
 			      "before it is used.",
 	[ERR_DANE_FAILED] = "Make the zone's name servers answer questions for TLSA.",
+	[ERR_DNS_ROOT] = "Bring the package dns-root-data or the file of [dns] trust_anchor up to "
+			 "date, and look whether the resolver in between changes answers.",
 	[ERR_CONNECT] = "Start the domain's server, open its port, or correct the SRV records.",
 	[ERR_CONNECT_TIMEOUT] = "Look at firewalls on the way: nothing came back.",
 	[ERR_LOST] = "Look at the other server's log: it or the network broke off.",
@@ -178,6 +180,9 @@ static const char *const fixes[ERR_COUNT] = {
 			    "it; another worker was started.",
 	[ERR_SCOUT_LOST] = "Report it to the makers of fedgate, with the lines of the log before "
 			   "it; another process was started.",
+	[ERR_SCOUT_STUCK] =
+		"Nothing needs to be done if it is rare; otherwise the lines of the log "
+		"before it name the domain that does it.",
 };
 
 const char *err_fix(enum err_code code)

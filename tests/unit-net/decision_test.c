@@ -142,6 +142,44 @@ static void evidence_becomes_a_step_for_each_kind(void **state)
 	decision_free(d);
 }
 
+static void what_is_open_when_all_is_decided_is_skipped(void **state)
+{
+	(void)state;
+	struct decision *d = begun();
+	struct policy_case c = {.tls = true};
+	struct policy_verdict v = {.decision = POLICY_WAIT};
+	c.of[PROOF_ASKED].outcome = EVIDENCE_PENDING;
+	decision_evidence(d, 5010, &c, &v);
+	assert_int_equal(d->steps[0].mark, STEP_OPEN);
+	v.decision = POLICY_REFUSE;
+	decision_evidence(d, 5020, &c, &v);
+	assert_int_equal(d->step_count, 1);
+	assert_int_equal(d->steps[0].mark, STEP_SKIPPED);
+	assert_string_equal(d->steps[0].detail, "decided without it");
+	decision_free(d);
+}
+
+static void a_proof_says_what_it_proves(void **state)
+{
+	(void)state;
+	for (int inbound = 0; inbound < 2; inbound++) {
+		struct decision *d = decision_begin(inbound, "x", 1800000000, 5000);
+		struct policy_case c = {.tls = true};
+		struct policy_verdict v = {.decision = POLICY_WAIT};
+		for (size_t i = 0; i < PROOF_KINDS; i++)
+			c.of[i].outcome = EVIDENCE_PROVES;
+		snprintf(c.of[PROOF_DANE].detail, EVIDENCE_DETAIL_MAX, "match 3 1 1");
+		decision_evidence(d, 5010, &c, &v);
+		assert_string_equal(d->steps[0].detail, "match 3 1 1");
+		assert_string_equal(
+			d->steps[1].detail, "it names the domain and leads to a trusted authority");
+		assert_string_equal(
+			d->steps[4].detail, inbound ? "the domain's own server confirmed it"
+						    : "reached where DNS points");
+		decision_free(d);
+	}
+}
+
 /* The veto of a pin or of DANE is final: dialback would not help. */
 static void what_dialback_would_give_respects_a_veto(void **state)
 {
@@ -183,11 +221,11 @@ static void later_evidence_takes_the_place_of_what_was_open(void **state)
 	v = (struct policy_verdict){
 		.decision = POLICY_ACCEPT, .level = LEVEL_TRUSTED, .by = PROOF_POSH};
 	decision_evidence(d, 5050, &c, &v);
-	assert_int_equal(d->step_count, PROOF_KINDS);
-	assert_int_equal(d->steps[PROOF_POSH].mark, STEP_FINE);
-	assert_int_equal(d->steps[PROOF_POSH].code, ERR_OK);
-	assert_int_equal(d->steps[PROOF_POSH].at_ms, 50);
-	assert_int_equal(d->steps[PROOF_PKIX].at_ms, 10); /* nothing new about it */
+	assert_int_equal(d->step_count, 2); /* what was not looked at is no step */
+	assert_int_equal(d->steps[1].mark, STEP_FINE);
+	assert_int_equal(d->steps[1].code, ERR_OK);
+	assert_int_equal(d->steps[1].at_ms, 50);
+	assert_int_equal(d->steps[0].at_ms, 10); /* nothing new about it */
 	assert_int_equal(d->outcome, DECISION_ACCEPTED);
 	assert_int_equal(d->level, LEVEL_TRUSTED);
 	assert_int_equal(d->by, PROOF_POSH);
@@ -195,8 +233,8 @@ static void later_evidence_takes_the_place_of_what_was_open(void **state)
 		(struct evidence){.outcome = EVIDENCE_FAILS, .why = err_make(ERR_PROOF_OVER)};
 	v = (struct policy_verdict){.decision = POLICY_REFUSE, .why = err_make(ERR_PROOF_OVER)};
 	decision_evidence(d, 9000, &c, &v); /* what was final is not rewritten */
-	assert_int_equal(d->step_count, PROOF_KINDS + 1);
-	assert_int_equal(d->steps[PROOF_KINDS].mark, STEP_BAD);
+	assert_int_equal(d->step_count, 3);
+	assert_int_equal(d->steps[2].mark, STEP_BAD);
 	assert_int_equal(d->outcome, DECISION_REFUSED);
 	assert_int_equal(d->code, ERR_PROOF_OVER);
 	assert_int_equal(d->by, PROOF_KINDS);
@@ -494,6 +532,8 @@ int main(void)
 		cmocka_unit_test(of_too_many_steps_the_first_and_the_last_stay),
 		cmocka_unit_test(evidence_becomes_a_step_for_each_kind),
 		cmocka_unit_test(what_dialback_would_give_respects_a_veto),
+		cmocka_unit_test(what_is_open_when_all_is_decided_is_skipped),
+		cmocka_unit_test(a_proof_says_what_it_proves),
 		cmocka_unit_test(later_evidence_takes_the_place_of_what_was_open),
 		cmocka_unit_test_setup_teardown(the_newest_come_first, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(the_ring_goes_round, set_up, tear_down),
