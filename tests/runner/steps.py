@@ -172,7 +172,7 @@ _ALL = [
     Step("fuzz", "the fuzzers, a minute in all", command,
          ("make", JOBS, "--no-print-directory", "fuzz", "FUZZ_SECONDS=60"), limit_s=900),
     Step("wire", "the whole binary among real servers", unittests, (WIRE,), limit_s=1800,
-         needs=("gcc",), root=True, lanes=2, alone=WIRE_ALONE),
+         needs=("gcc",), root=True, lanes=3, alone=WIRE_ALONE),
     Step("asan-wire", "the same once under ASan and UBSan", unittests,
          ("tests/wire/matrix_test.py", "tests/wire/spoof_test.py"), limit_s=1800,
          needs=("asan",), env=ASAN_GATE, root=True),
