@@ -359,6 +359,13 @@ class Inbound(unittest.TestCase):
             peer.starttls("shire.example")
             peer.header("mismatch.example", "shire.example")
             self.assertNotIn("EXTERNAL", peer.features())
+            with self.subTest("but the server that is asked is not the domain's (DANE-1)"):
+                peer.send(RESULT.format("mismatch.example", "shire.example"))
+                answer = peer.expect("<db:result.*?</db:result>", 12).group(0)
+                self.assertIn("remote-connection-failed", answer)
+                self.gate.wait_event("stream-failed", 5, leg="W-VERIFY", to="mismatch.example",
+                                     reason="FG-D12")
+                self.assertEqual(self.world.servers["mismatch.example"].questions, [])
         before = len(self.world.web.requests("posh.example"))
         with self.stage.connect() as peer:
             peer.header("posh.example", "shire.example")
