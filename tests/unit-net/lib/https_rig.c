@@ -5,6 +5,7 @@
 
 #include <arpa/inet.h>
 #include <assert.h>
+#include <netinet/tcp.h>
 #include <openssl/err.h>
 #include <poll.h>
 #include <signal.h>
@@ -197,9 +198,10 @@ int rig_dial(const struct https_rig *r, const char *from)
 {
 	struct sockaddr_in to = at("127.0.0.1", r->port);
 	const struct timeval patience = {RIG_SOON_MS / 1000, 0};
-	int fd = bound(from ? from : "127.0.0.1");
+	int fd = bound(from ? from : "127.0.0.1"), on = 1;
 	int failed = connect(fd, (struct sockaddr *)&to, sizeof to);
 	assert(!failed);
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
 	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
 	return fd;
