@@ -108,18 +108,28 @@ class Publish(unittest.TestCase):
 
     @classmethod
     def provide(cls, place, **identities):
-        """Files of the gate's state: what a tenant shows now, next, and before."""
-        directory = cls.stage.gate.dir / "state" / place
-        directory.mkdir(parents=True, exist_ok=True)
-        for name in ("next", "previous"):
-            if name not in identities:
-                (directory / f"{name}.pem").unlink(missing_ok=True)
+        """What the gate's state holds: what a tenant shows now, next, and before; each pair in a
+        directory of its own, and links to them."""
+        home = cls.stage.gate.dir / "state" / place
+        home.mkdir(parents=True, exist_ok=True)
+
+        def link(name, target):
+            fresh = home / ".fresh"
+            fresh.symlink_to(target)
+            fresh.rename(home / name)
+
+        for name in {"next", "previous"} - identities.keys():
+            for one in (name, f"{name}.pem", f"{name}.key"):
+                (home / one).unlink(missing_ok=True)
         for name, identity in identities.items():
-            for source, end, mode in ((identity.chain, "pem", 0o644), (identity.key, "key", 0o600)):
-                fresh = directory / f"{name}.{end}.new"
-                shutil.copyfile(source, fresh)
-                fresh.chmod(mode)
-                fresh.rename(directory / f"{name}.{end}")
+            pair = home / identity.chain.stem
+            pair.mkdir(exist_ok=True)
+            shutil.copyfile(identity.chain, pair / "certificate.pem")
+            shutil.copyfile(identity.key, pair / "key.pem")
+            (pair / "key.pem").chmod(0o600)
+            link(name, pair.name)
+            link(f"{name}.pem", f"{name}/certificate.pem")
+            link(f"{name}.key", f"{name}/key.pem")
 
     def setUp(self):
         self.mark = self.gate.mark()
