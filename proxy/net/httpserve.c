@@ -381,7 +381,8 @@ static bool is_within_share(const struct conn *c)
 static void close_oldest(struct httpserve *h)
 {
 	struct conn *c = h->conns;
-	while (c && c->next)
+	assert(c); /* the one that has just come is among them */
+	while (c->next)
 		c = c->next;
 	note(c, err_make(ERR_TOO_MANY), 0, SLICE_NONE);
 	conn_close(c);

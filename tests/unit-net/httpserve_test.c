@@ -36,7 +36,7 @@ static struct client open_to(struct https_rig *r, struct client_as as)
 
 static int ask(struct client *c, const char *text)
 {
-	client_say(c, slice_str(text));
+	(void)client_say(c, slice_str(text));
 	return client_hear(c, strncmp(text, "HEAD", 4) == 0, heard, sizeof heard);
 }
 
@@ -51,7 +51,7 @@ struct row {
 static void play_row(struct https_rig *r, const struct row *row)
 {
 	struct client c = open_to(r, usual);
-	client_say(&c, row->request);
+	(void)client_say(&c, row->request);
 	int status = client_hear(&c, slice_starts(row->request, "HEAD"), heard, sizeof heard);
 	if (status != row->status)
 		fail_msg("%s: %d, not %d", row->what, status, row->status);
@@ -238,12 +238,12 @@ static void requests_come_pipelined_and_byte_by_byte(void **state)
 	struct httpserve_settings s = rig_settings();
 	struct https_rig r = rig_start(&s);
 	struct client c = open_to(&r, usual);
-	client_say(&c, SLICE_LIT(FINE GET("/a") "\r\n" FINE GET("/b")));
+	(void)client_say(&c, SLICE_LIT(FINE GET("/a") "\r\n" FINE GET("/b")));
 	static const int expected[] = {200, 404, 200, 404};
 	for (size_t i = 0; i < 4; i++)
 		assert_int_equal(client_hear(&c, false, heard, sizeof heard), expected[i]);
 	for (const char *at = FINE; *at; at++)
-		client_say(&c, slice_of(at, 1));
+		(void)client_say(&c, slice_of(at, 1));
 	assert_int_equal(client_hear(&c, false, heard, sizeof heard), 200);
 	client_close(&c);
 	rig_stop(&r);
@@ -334,7 +334,7 @@ static void a_client_that_closes_behind_its_request_is_answered(void **state)
 	BIO *out = BIO_new(BIO_s_mem()), *socket = SSL_get_wbio(c.ssl);
 	BIO_up_ref(socket);
 	SSL_set0_wbio(c.ssl, out); /* both records in one segment */
-	client_say(&c, SLICE_LIT(FINE));
+	(void)client_say(&c, SLICE_LIT(FINE));
 	(void)SSL_shutdown(c.ssl);
 	char *bytes;
 	long n = BIO_get_mem_data(out, &bytes);
@@ -371,7 +371,7 @@ static void a_slow_request_ends_at_its_time(void **state)
 	uint64_t began = now_ms();
 	const char *at = FINE;
 	while (!client_is_over(&slow, 40) && now_ms() - began < RIG_SOON_MS)
-		client_say(&slow, slice_of(at++, 1));
+		(void)client_say(&slow, slice_of(at++, 1));
 	assert_in_range(now_ms() - began, 400, 1500);
 	assert_true(rig_note(&r, noted, sizeof noted));
 	assert_string_equal(noted, "0 FG-H07 ");
@@ -414,7 +414,7 @@ static void between_requests_a_connection_may_be_idle_for_a_while(void **state)
 	assert_int_equal(ask(&slow, FINE), 200);
 	for (int i = 0; i < 3; i++)
 		assert_true(rig_note(&r, noted, sizeof noted));
-	client_say(&slow, SLICE_LIT("GET"));
+	(void)client_say(&slow, SLICE_LIT("GET"));
 	uint64_t began = now_ms();
 	assert_true(client_is_over(&idle, RIG_SOON_MS));
 	assert_in_range(now_ms() - began, 250, 1500);
@@ -437,7 +437,7 @@ static void a_very_large_request_hears_why_it_is_refused(void **state)
 	struct https_rig r = rig_start(&s);
 	struct client c = open_to(&r, usual);
 	memset(megabyte, 'a', sizeof megabyte);
-	client_say(&c, slice_of(megabyte, sizeof megabyte));
+	assert_true(client_say(&c, slice_of(megabyte, sizeof megabyte)));
 	assert_int_equal(client_hear(&c, false, heard, sizeof heard), 431);
 	client_close(&c);
 	rig_stop(&r);

@@ -232,14 +232,15 @@ bool client_open(struct client *c, const struct https_rig *r, struct client_as a
 	return SSL_connect(c->ssl) == 1;
 }
 
-void client_say(struct client *c, struct slice bytes)
+bool client_say(struct client *c, struct slice bytes)
 {
 	ERR_clear_error();
 	for (int n; bytes.len; bytes = slice_sub(bytes, (size_t)n, bytes.len)) {
 		n = SSL_write(c->ssl, bytes.ptr, (int)bytes.len);
 		if (n <= 0)
-			return;
+			return false;
 	}
+	return true;
 }
 
 static size_t length_in(const char *head)

@@ -47,7 +47,7 @@ struct client {
 int rig_dial(const struct https_rig *r, const char *from); /* plain TCP */
 /* False: the handshake failed. */
 bool client_open(struct client *c, const struct https_rig *r, struct client_as as);
-void client_say(struct client *c, struct slice bytes); /* what is not taken is lost */
+bool client_say(struct client *c, struct slice bytes); /* false: not all of it was taken */
 /* Reads one answer whole (of a HEAD: its head alone). Returns its status, 0 when the connection
  * ended before. */
 int client_hear(struct client *c, bool head, char *out, size_t room);
