@@ -200,6 +200,8 @@ struct err posh_judge(const struct posh_document *d, const struct slice *chain, 
 	struct err e = cert_read(chain[0], &facts);
 	if (err_is(e))
 		return e;
+	if (facts.weak_key) /* P-2: who lists it cannot make it strong */
+		return err_make(ERR_CERT_WEAK);
 	if (now < facts.not_before)
 		return err_make(ERR_CERT_NOT_YET);
 	if (now > facts.not_after)

@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 #include "core/ask.h"
+#include "core/channel.h"
 #include "core/wire.h"
 #include "lib/dns_server.h"
 #include "lib/fake_worker.h"
@@ -15,6 +16,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
@@ -40,6 +42,7 @@ static struct {
 	pid_t pid;
 	int channel; /* the supervisor's end */
 	char log[40];
+	const char *authorities; /* file; NULL: there is none */
 	struct player workers[WORKERS];
 } the;
 
@@ -69,14 +72,31 @@ static void be_scout(int channel, const char *anchor)
 	_exit(boot.gate ? scout_run(&boot) : 9);
 }
 
-static bool hears(uint32_t type, int ms)
+/* What it asks for as it starts: the authorities of the web, and nothing else. */
+static void give_authorities(const struct wire *question)
+{
+	struct wire answer = {.type = WIRE_OPENED, .serial = question->serial};
+	struct wire_fds fds = {.count = the.authorities != NULL};
+	assert_int_equal(question->file, CHANNEL_WEB_CA);
+	assert_int_equal(question->number, 0);
+	if (the.authorities)
+		fds.fds[0] = open(the.authorities, O_RDONLY);
+	else
+		answer.error = ENOENT;
+	assert_false(err_is(wire_send(the.channel, &answer, &fds)));
+	wire_close_fds(&fds);
+}
+
+static bool is_ready(int ms)
 {
 	struct pollfd p = {.fd = the.channel, .events = POLLIN};
 	struct wire m;
 	struct wire_fds fds;
 	while (poll(&p, 1, ms) == 1 && wire_receive(the.channel, &m, &fds) == WIRE_OK) {
-		if (m.type == type)
+		if (m.type == WIRE_READY)
 			return true;
+		assert_int_equal(m.type, WIRE_OPEN);
+		give_authorities(&m);
 	}
 	return false;
 }
@@ -92,7 +112,7 @@ static void start(const char *anchor)
 	}
 	close(pair[1]);
 	the.channel = pair[0];
-	assert_true(hears(WIRE_READY, 5000));
+	assert_true(is_ready(5000));
 }
 
 static int ended(void)
@@ -146,6 +166,7 @@ static int set_up(void **state)
 {
 	(void)state;
 	memset(&the, 0, sizeof the);
+	the.authorities = "/etc/ssl/certs/ca-certificates.crt";
 	snprintf(the.log, sizeof the.log, "/tmp/fedgate-scout-XXXXXX");
 	close(mkstemp(the.log));
 	the.f = fake_worker_new();
@@ -286,6 +307,42 @@ static void aliases_reach_the_worker(void **state)
 	assert_true(a->dns.aliased);
 	assert_true(a->dns.secure);
 	assert_string_equal(a->dns.canonical.name, "www.signed.example");
+}
+
+/* What a web server says is core/scout_posh's matter; here: that it is asked, and by which rules.
+ */
+static void posh_is_looked_for_on_the_web_and_nowhere_private(void **state)
+{
+	(void)state;
+	start(dns_anchor);
+	give_line(0, 0);
+	struct player *p = &the.workers[0];
+	/* DNS is asked, and what it says decides. */
+	const struct answer *a = answer_to(p, ASK_POSH, "private.example", 0);
+	assert_int_equal(a->kind, ASK_POSH);
+	assert_int_equal(a->posh.e.code, ERR_POSH_BLOCKED);
+	assert_string_equal(
+		a->posh.url, "https://private.example/.well-known/posh/xmpp-server.json");
+	assert_true(a->posh.not_after > 0);
+	assert_true(err_is(answer_to(p, ASK_POSH, "nowhere.example", 0)->posh.e));
+	assert_true(err_is(answer_to(p, ASK_POSH, "hidden.onion", 0)->posh.e)); /* P16 */
+	/* Others are answered meanwhile: nobody lives at 192.0.2.1. */
+	ask(p, ASK_POSH, "x.full.example", 0);
+	assert_int_equal(answer_to(p, ASK_ADDR, "x.full.example", 0)->kind, ASK_ADDR);
+}
+
+static void without_authorities_no_document_is_believed(void **state)
+{
+	(void)state;
+	the.authorities = NULL;
+	start(dns_anchor);
+	give_line(0, 0);
+	assert_int_equal(logged("web-authorities"), 1);
+	assert_int_equal(logged("FG-K02"), 1);
+	const struct answer *a = answer_to(&the.workers[0], ASK_POSH, "private.example", 0);
+	assert_int_equal(a->posh.e.code, ERR_POSH_TLS);
+	a = answer_to(&the.workers[0], ASK_ADDR, "x.full.example", 0);
+	assert_int_equal(a->dns.status, RESOLVE_DATA);
 }
 
 /* ---- workers among each other ---- */
@@ -441,6 +498,8 @@ int main(void)
 		SCOUT_TEST(every_class_of_answer_reaches_the_worker),
 		SCOUT_TEST(who_gets_no_answer_is_told_so_in_time),
 		SCOUT_TEST(aliases_reach_the_worker),
+		SCOUT_TEST(posh_is_looked_for_on_the_web_and_nowhere_private),
+		SCOUT_TEST(without_authorities_no_document_is_believed),
 		SCOUT_TEST(workers_do_not_get_each_others_answers),
 		SCOUT_TEST(a_worker_that_asks_too_much_harms_itself_alone),
 		SCOUT_TEST(a_line_in_place_of_another_is_the_worker),
