@@ -16,6 +16,7 @@
 #include "base/domain.h"
 
 #include <sys/types.h>
+#include <time.h>
 #include <uv.h>
 
 enum {
@@ -33,6 +34,7 @@ struct admin_file {
 	char *path; /* owned */
 	dev_t dev;
 	ino_t ino;
+	struct timespec made; /* numbers of files are used again */
 	int fd;
 };
 bool admin_file_open(struct admin_file *f, const char *path, gid_t group, const char **why);

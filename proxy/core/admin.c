@@ -26,6 +26,7 @@ struct client {
 	bool waits; /* for an answer that comes later */
 	bool busy;  /* being answered, now or later */
 	bool last;  /* to be closed behind the answer */
+	bool reading;
 	bool ended; /* the other side says nothing more */
 	bool closing;
 	int handles; /* not closed yet */
@@ -189,6 +190,22 @@ static void on_room(uv_handle_t *handle, size_t hint, uv_buf_t *room)
 	*room = uv_buf_init(c->line + c->len, (unsigned)(sizeof c->line - c->len));
 }
 
+static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *room);
+
+static void read_on(struct client *c)
+{
+	if (!c->reading && uv_read_start((uv_stream_t *)&c->pipe, on_room, on_read) != 0)
+		close_client(c);
+	c->reading = true;
+}
+
+static void read_no_more(struct client *c)
+{
+	if (c->reading && !c->closing)
+		uv_read_stop((uv_stream_t *)&c->pipe);
+	c->reading = false;
+}
+
 static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *room)
 {
 	struct client *c = stream->data;
@@ -214,13 +231,11 @@ static void take_lines(struct client *c)
 		} else if (c->ended) {
 			close_client(c);
 		} else {
-			if (uv_read_start((uv_stream_t *)&c->pipe, on_room, on_read) != 0)
-				close_client(c);
+			read_on(c);
 			return;
 		}
 	}
-	if (!c->closing)
-		uv_read_stop((uv_stream_t *)&c->pipe);
+	read_no_more(c);
 }
 
 void admin_answer(struct admin *a, struct slice line)

@@ -50,12 +50,12 @@ size_t admin_explain_find(const struct admin_rings *rings, const struct registry
 	const struct admin_request *request, struct decision *out, unsigned *workers)
 {
 	struct wanted w = wanted_of(registry, request);
-	struct decision *some = mem_alloc(request->last * sizeof *some);
+	/* A ring is in the order of their ends; asked for are the latest begun. */
+	struct decision *some = mem_alloc(ADMIN_LAST_MAX * sizeof *some);
 	size_t count = 0;
 	for (size_t i = 0; i < rings->count; i++) {
-		size_t n = rings->rings[i] ? decisions_find(rings->rings[i], is_wanted, &w, some,
-						     request->last)
-					   : 0;
+		const struct decisions *ring = rings->rings[i];
+		size_t n = ring ? decisions_find(ring, is_wanted, &w, some, ADMIN_LAST_MAX) : 0;
 		for (size_t k = 0; k < n; k++)
 			count = insert(out, workers, count, request->last, &some[k], (unsigned)i);
 	}

@@ -98,6 +98,7 @@ bool admin_file_open(struct admin_file *f, const char *path, gid_t group, const 
 	if (lstat(path, &st) == 0) {
 		f->dev = st.st_dev;
 		f->ino = st.st_ino;
+		f->made = st.st_ctim;
 	}
 	return true;
 }
@@ -105,7 +106,8 @@ bool admin_file_open(struct admin_file *f, const char *path, gid_t group, const 
 void admin_file_close(struct admin_file *f)
 {
 	struct stat st;
-	if (f->path && lstat(f->path, &st) == 0 && st.st_dev == f->dev && st.st_ino == f->ino)
+	if (f->path && lstat(f->path, &st) == 0 && st.st_dev == f->dev && st.st_ino == f->ino &&
+		st.st_ctim.tv_sec == f->made.tv_sec && st.st_ctim.tv_nsec == f->made.tv_nsec)
 		(void)unlink(f->path);
 	mem_free(f->path);
 	f->path = NULL;

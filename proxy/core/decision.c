@@ -151,13 +151,22 @@ static bool same(const struct decision_step *a, const struct decision_step *b)
 	return a->mark == b->mark && a->code == b->code && strcmp(a->detail, b->detail) == 0;
 }
 
-static void note_evidence(
-	struct decision *d, uint32_t at_ms, const char *name, const struct evidence *e)
+/* What is still open when all is decided is not waited for. */
+static struct decision_step step_of(const char *name, const struct evidence *e, bool decided)
 {
-	struct decision_step now;
-	struct err why =
-		e->outcome == EVIDENCE_PROVES || e->outcome == EVIDENCE_PENDING ? err_ok() : e->why;
-	fill(&now, name, mark_of(e->outcome), why, e->detail);
+	struct decision_step s = {0};
+	bool open = e->outcome == EVIDENCE_PENDING;
+	struct err why = open || e->outcome == EVIDENCE_PROVES ? err_ok() : e->why;
+	if (open && decided)
+		fill(&s, name, STEP_SKIPPED, why, "decided without it");
+	else
+		fill(&s, name, mark_of(e->outcome), why, e->detail);
+	return s;
+}
+
+static void note_evidence(struct decision *d, uint32_t at_ms, struct decision_step now)
+{
+	const char *name = now.name;
 	now.at_ms = at_ms;
 	struct decision_step *known = latest(d, name);
 	if (known && same(known, &now))
@@ -170,8 +179,14 @@ static void note_evidence(
 void decision_evidence(struct decision *d, uint64_t now_ms, const struct policy_case *c,
 	const struct policy_verdict *v)
 {
-	for (size_t i = 0; i < PROOF_KINDS; i++)
-		note_evidence(d, since(d, now_ms), evidence_names[i], &c->of[i]);
+	for (size_t i = 0; i < PROOF_KINDS; i++) {
+		/* What does not apply and gives no reason was not looked at. */
+		const struct evidence *e = &c->of[i];
+		if (e->outcome == EVIDENCE_NONE && !err_is(e->why) && !*e->detail)
+			continue;
+		note_evidence(d, since(d, now_ms),
+			step_of(evidence_names[i], e, v->decision != POLICY_WAIT));
+	}
 	struct policy_case asked = *c;
 	if (asked.of[PROOF_ASKED].outcome == EVIDENCE_PENDING)
 		asked.of[PROOF_ASKED] = (struct evidence){.outcome = EVIDENCE_PROVES};

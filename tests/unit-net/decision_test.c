@@ -142,6 +142,23 @@ static void evidence_becomes_a_step_for_each_kind(void **state)
 	decision_free(d);
 }
 
+static void what_is_open_when_all_is_decided_is_skipped(void **state)
+{
+	(void)state;
+	struct decision *d = begun();
+	struct policy_case c = {.tls = true};
+	struct policy_verdict v = {.decision = POLICY_WAIT};
+	c.of[PROOF_ASKED].outcome = EVIDENCE_PENDING;
+	decision_evidence(d, 5010, &c, &v);
+	assert_int_equal(d->steps[0].mark, STEP_OPEN);
+	v.decision = POLICY_REFUSE;
+	decision_evidence(d, 5020, &c, &v);
+	assert_int_equal(d->step_count, 1);
+	assert_int_equal(d->steps[0].mark, STEP_SKIPPED);
+	assert_string_equal(d->steps[0].detail, "decided without it");
+	decision_free(d);
+}
+
 /* The veto of a pin or of DANE is final: dialback would not help. */
 static void what_dialback_would_give_respects_a_veto(void **state)
 {
@@ -183,11 +200,11 @@ static void later_evidence_takes_the_place_of_what_was_open(void **state)
 	v = (struct policy_verdict){
 		.decision = POLICY_ACCEPT, .level = LEVEL_TRUSTED, .by = PROOF_POSH};
 	decision_evidence(d, 5050, &c, &v);
-	assert_int_equal(d->step_count, PROOF_KINDS);
-	assert_int_equal(d->steps[PROOF_POSH].mark, STEP_FINE);
-	assert_int_equal(d->steps[PROOF_POSH].code, ERR_OK);
-	assert_int_equal(d->steps[PROOF_POSH].at_ms, 50);
-	assert_int_equal(d->steps[PROOF_PKIX].at_ms, 10); /* nothing new about it */
+	assert_int_equal(d->step_count, 2); /* what was not looked at is no step */
+	assert_int_equal(d->steps[1].mark, STEP_FINE);
+	assert_int_equal(d->steps[1].code, ERR_OK);
+	assert_int_equal(d->steps[1].at_ms, 50);
+	assert_int_equal(d->steps[0].at_ms, 10); /* nothing new about it */
 	assert_int_equal(d->outcome, DECISION_ACCEPTED);
 	assert_int_equal(d->level, LEVEL_TRUSTED);
 	assert_int_equal(d->by, PROOF_POSH);
@@ -195,8 +212,8 @@ static void later_evidence_takes_the_place_of_what_was_open(void **state)
 		(struct evidence){.outcome = EVIDENCE_FAILS, .why = err_make(ERR_PROOF_OVER)};
 	v = (struct policy_verdict){.decision = POLICY_REFUSE, .why = err_make(ERR_PROOF_OVER)};
 	decision_evidence(d, 9000, &c, &v); /* what was final is not rewritten */
-	assert_int_equal(d->step_count, PROOF_KINDS + 1);
-	assert_int_equal(d->steps[PROOF_KINDS].mark, STEP_BAD);
+	assert_int_equal(d->step_count, 3);
+	assert_int_equal(d->steps[2].mark, STEP_BAD);
 	assert_int_equal(d->outcome, DECISION_REFUSED);
 	assert_int_equal(d->code, ERR_PROOF_OVER);
 	assert_int_equal(d->by, PROOF_KINDS);
@@ -494,6 +511,7 @@ int main(void)
 		cmocka_unit_test(of_too_many_steps_the_first_and_the_last_stay),
 		cmocka_unit_test(evidence_becomes_a_step_for_each_kind),
 		cmocka_unit_test(what_dialback_would_give_respects_a_veto),
+		cmocka_unit_test(what_is_open_when_all_is_decided_is_skipped),
 		cmocka_unit_test(later_evidence_takes_the_place_of_what_was_open),
 		cmocka_unit_test_setup_teardown(the_newest_come_first, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(the_ring_goes_round, set_up, tear_down),
