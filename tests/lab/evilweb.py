@@ -57,6 +57,13 @@ def hang(link, _):
         pass
 
 
+def late(seconds, then):
+    def answer(link, request):
+        time.sleep(seconds)
+        then(link, request)
+    return answer
+
+
 def drip(body, pause_s, headers=True):
     """One byte at a time; without `headers` the headers drip too."""
     def answer(link, _):

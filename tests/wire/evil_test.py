@@ -2,6 +2,7 @@
 is believed who should not be. What they do to the others is measured in evil_heavy.py.
 """
 
+import collections
 import concurrent.futures
 import json
 import time
@@ -15,6 +16,7 @@ from lab.evilweb import EvilWeb
 from lab.web import POSH_PATH
 from script import Closed, Dialogue, Listener, message
 from stage import GATE, PEER, Stage
+from strangers import Strangers
 
 SHIRE = "shire.example"
 EVIL_DNS, EVIL_WEB, OTHER_WEB, VICTIM = (f"10.99.0.{n}" for n in (54, 81, 82, 70))
@@ -269,6 +271,61 @@ class Zones(unittest.TestCase):
 
     def test_the_gates_own_loopback_is_never_reached(self):
         self.assertEqual(0, len(self.inside.links))
+
+
+class Flood(unittest.TestCase):
+    """Many streams at once, from few domains: evil_heavy.py has the same with more of them."""
+
+    STREAMS, DOMAINS, SOURCES, PLACES = 300, 60, 40, 8
+    PATIENCE_S = 4
+
+    @classmethod
+    def setUpClass(cls):
+        cls.stage = stage = Stage("flood", common.BINARY)
+        cls.addClassCleanup(stage.close)
+        stage.gate.set("proofs", posh_fetches=cls.PLACES)
+        stage.tenant(SHIRE, policy=POLICY)
+        cls.shown = stage.ca.issue("somebody.example", signed_by="self")
+        other = stage.ca.issue("somebody.example", signed_by="self")
+        cls.web = EvilWeb(stage.net.host("web", EVIL_WEB),
+                          stage.web_ca.issue("*.flood.example", "*.hang.example", "good.example"))
+        cls.addClassCleanup(cls.web.stop)
+        cls.web.otherwise = evilweb.late(0.2, evilweb.document(posh.document(other.der())))
+        cls.web.at("good.example", evilweb.document(posh.document(cls.shown.der())))
+        for name in ("*.flood.example", "*.hang.example", "good.example"):
+            stage.names.set(name, "A", EVIL_WEB)
+        cls.strangers = Strangers(stage.net.host("strangers", *(
+            f"10.99.0.{n}" for n in range(100, 100 + cls.SOURCES))), GATE, cls.shown)
+        stage.start()
+
+    def test_each_domain_is_fetched_once_however_many_streams_come(self):
+        """P17, POSH-6: on all workers together, and never more of them at a time than configured."""
+        pairs = [(f"d{n % self.DOMAINS}.flood.example", SHIRE) for n in range(self.STREAMS)]
+        heard = self.strangers.come(pairs)
+        self.assertTrue(all("[FG-" in said for said, _ in heard))
+        asked = collections.Counter(one.host for one in self.web.asked()
+                                    if one.host.endswith(".flood.example"))
+        self.assertEqual({f"d{n}.flood.example": 1 for n in range(self.DOMAINS)}, asked)
+        self.assertLessEqual(self.web.most_at_once, self.PLACES)
+        self.assertLess(max(took for _, took in heard), 30)
+        self.assertEqual(2, len({one["n"] for one in self.stage.gate.events("refused")}))
+
+    def test_domains_that_hang_delay_nobody_else(self):
+        """More of them than there are places."""
+        for number in range(3 * self.PLACES):
+            self.web.at(f"d{number}.hang.example", evilweb.hang)
+        pairs = [(f"d{number}.hang.example", SHIRE) for number in range(3 * self.PLACES)]
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            slow = pool.submit(self.strangers.come, pairs, self.PATIENCE_S)
+            time.sleep(1)
+            said, took = self.strangers.come([("good.example", SHIRE)])[0]
+            self.assertIn("EXTERNAL", said)
+            self.assertLess(took, 4)
+            self.check_hanging(slow.result())
+
+    def check_hanging(self, heard):
+        """By now they are still waiting, most of them."""
+        self.assertFalse(any("EXTERNAL" in said for said, _ in heard))
 
 
 if __name__ == "__main__":
