@@ -109,6 +109,11 @@ class Gate:
         return self.host.run([self.binary, words[0], "--config", self.dir / "fedgate.ini",
                               *words[1:]], check=check, **how)
 
+    def explain(self, tenant, peer, last=1):
+        """The last decisions about a peer, newest first, as `fedgate explain --json` has them."""
+        done = self.command("explain", tenant, peer, "--last", last, "--json")
+        return json.loads(done.stdout)["decisions"] if done.stdout else []
+
     # Life
 
     def start(self, wait=True, seconds=15, env=None):
