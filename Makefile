@@ -24,7 +24,7 @@ CONFDIR	 := /etc/fedgate
 PYTHON	 := /usr/bin/python3
 
 MBEDTLS	 := $(DEPS)/mbedtls
-PACKAGES := libuv libxml-2.0 libidn2 libidn ldns jansson libcurl openssl libmicrohttpd
+PACKAGES := libuv libxml-2.0 libidn2 libidn ldns jansson libcurl openssl
 WARN	 := -Wall -Wextra -Wshadow -Wconversion -Wvla -Wstrict-prototypes -Wmissing-prototypes -Werror
 CPPFLAGS += -Iinclude -isystem $(MBEDTLS)/include -D_POSIX_C_SOURCE=200809L \
 	    -DMBEDTLS_CONFIG_FILE='"fedgate_mbedtls_config.h"' -D_FORTIFY_SOURCE=2
@@ -35,7 +35,7 @@ LDFLAGS	 += -pie -Wl,-z,relro,-z,now $(SAN)
 PURE_LIBS = $(MBEDTLS)/lib/libmbedx509.a $(MBEDTLS)/lib/libmbedcrypto.a \
 	    $(shell pkg-config --libs libxml-2.0 libidn2 libidn jansson) -linih
 LIBS	  = $(MBEDTLS)/lib/libmbedtls.a $(PURE_LIBS) -lunbound \
-	    $(shell pkg-config --libs libuv ldns libcurl openssl libmicrohttpd) -lpthread
+	    $(shell pkg-config --libs libuv ldns libcurl openssl) -lpthread
 
 # Layers: `pure` may not see a socket, a clock or the environment (tests/layers.sh).
 PURE_SRC := $(wildcard proxy/base/*.c proxy/xmpp/*.c proxy/trust/*.c tenants/*.c)

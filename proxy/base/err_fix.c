@@ -126,6 +126,8 @@ static const char *const fixes[ERR_COUNT] = {
 	[ERR_DANE_MISMATCH] = "Publish the TLSA record of the key that is shown, and a new key's "
 			      "before it is used.",
 	[ERR_DANE_FAILED] = "Make the zone's name servers answer questions for TLSA.",
+	[ERR_DNS_ROOT] = "Bring the package dns-root-data or the file of [dns] trust_anchor up to "
+			 "date, and look whether the resolver in between changes answers.",
 	[ERR_CONNECT] = "Start the domain's server, open its port, or correct the SRV records.",
 	[ERR_CONNECT_TIMEOUT] = "Look at firewalls on the way: nothing came back.",
 	[ERR_LOST] = "Look at the other server's log: it or the network broke off.",
@@ -158,6 +160,14 @@ static const char *const fixes[ERR_COUNT] = {
 	[ERR_PROOF_OVER] = "Keep what proves the domain up to date: certificate, POSH document or "
 			   "signed zone.",
 	[ERR_PROOF_LATE] = "Make DNS and web server of the domain answer within seconds.",
+	/* the publisher's web side */
+	[ERR_HTTP_MALFORMED] = "Send a request as RFC 9112 describes it.",
+	[ERR_HTTP_VERSION] = "Speak HTTP/1.1; the web server in front does so by itself.",
+	[ERR_HTTP_HOST] = "Ask for the name of the gate's host ([gate] host_name).",
+	[ERR_HTTP_METHOD] = "Ask with GET or HEAD.",
+	[ERR_HTTP_BODY] = "Leave out the body.",
+	[ERR_HTTP_PATH] = "Ask for the path that `fedgate records` names for the domain.",
+	[ERR_HTTP_SLOW] = "Send the whole request within seconds.",
 	/* resources */
 	[ERR_LIMIT] = "Send less at once; the limits stand in [limits] of fedgate.ini.",
 	[ERR_QUEUE_FULL] = "Send more slowly, or raise [limits] queue_stanzas and queue_bytes.",
@@ -178,6 +188,9 @@ static const char *const fixes[ERR_COUNT] = {
 			    "it; another worker was started.",
 	[ERR_SCOUT_LOST] = "Report it to the makers of fedgate, with the lines of the log before "
 			   "it; another process was started.",
+	[ERR_SCOUT_STUCK] =
+		"Nothing needs to be done if it is rare; otherwise the lines of the log "
+		"before it name the domain that does it.",
 };
 
 const char *err_fix(enum err_code code)

@@ -78,13 +78,27 @@ static const char *mark(const char *name)
 	return "\xe2\x80\xa6 open   ";
 }
 
+/* The code's sentence, and in brackets what it is about. */
+static void put_words(const json_t *s, struct buf *out)
+{
+	const char *code = text_at(s, "code"), *sentence = text_at(s, "sentence");
+	const char *detail = text_at(s, "detail");
+	bool more = *detail && strcmp(detail, sentence) != 0 && strcmp(detail, "none") != 0;
+	if (!*code && !*detail && strcmp(text_at(s, "mark"), "open") == 0)
+		detail = "not answered when it ended";
+	if (!*code)
+		put(out, detail);
+	else if (more)
+		(void)buf_printf(out, "%s (%s) [%s]", sentence, detail, code);
+	else
+		(void)buf_printf(out, "%s [%s]", sentence, code);
+}
+
 static void put_step(size_t number, const json_t *s, struct buf *out)
 {
-	const char *code = text_at(s, "code");
-	(void)buf_printf(out, "%3zu %s %-13s %6lld ms  %s", number, mark(text_at(s, "mark")),
-		text_at(s, "name"), number_at(s, "at_ms"), text_at(s, "detail"));
-	if (*code)
-		(void)buf_printf(out, " [%s]", code);
+	(void)buf_printf(out, "%3zu %s %-13s %6lld ms  ", number, mark(text_at(s, "mark")),
+		text_at(s, "name"), number_at(s, "at_ms"));
+	put_words(s, out);
 	put(out, "\n");
 }
 
@@ -121,14 +135,26 @@ static void put_list(const json_t *list, struct buf *out)
 		buf_printf(out, "%s%s", i ? ", " : "", json_string_value(word));
 }
 
+/* Else nothing is known about what would have passed. */
+static bool looked_at_proofs(const json_t *d)
+{
+	const json_t *s;
+	size_t i;
+	json_array_foreach(json_object_get(d, "steps"), i, s)
+	{
+		if (strcmp(text_at(s, "name"), "certificate") == 0 ||
+			strcmp(text_at(s, "name"), "dialback") == 0)
+			return true;
+	}
+	return false;
+}
+
 static void put_would_pass(const json_t *d, struct buf *out)
 {
 	const json_t *as_is = json_object_get(d, "would_pass");
 	const json_t *asked = json_object_get(d, "would_pass_with_dialback");
-	if (json_array_size(as_is) == 0 && json_array_size(asked) == 0) {
-		put(out, "    Would pass: none.\n");
+	if (json_array_size(asked) == 0 && !looked_at_proofs(d))
 		return;
-	}
 	put(out, "    Would pass: ");
 	if (json_array_size(as_is) == 0)
 		put(out, "none");
@@ -151,11 +177,23 @@ static void put_reason(const json_t *d, struct buf *out)
 	(void)buf_printf(out, ".\n    Fix: %s\n", text_at(d, "fix"));
 }
 
+static const struct {
+	const char *name, *words;
+} proofs[] = {
+	{"dane", "DANE"},
+	{"pkix", "its certificate"},
+	{"posh", "POSH"},
+	{"pin", "the configured key"},
+	{"dialback", "dialback"},
+};
+
 static void put_proof(const json_t *d, struct buf *out)
 {
 	(void)buf_printf(out, "    Proven: %s", text_at(d, "level"));
-	if (*text_at(d, "proof"))
-		(void)buf_printf(out, ", by %s", text_at(d, "proof"));
+	for (size_t i = 0; i < sizeof proofs / sizeof *proofs; i++) {
+		if (strcmp(proofs[i].name, text_at(d, "proof")) == 0)
+			(void)buf_printf(out, ", by %s", proofs[i].words);
+	}
 	put(out, ".\n");
 }
 

@@ -23,9 +23,10 @@ struct client {
 	size_t len;
 	char *answer; /* owned, while it is being written */
 	bool root;
-	bool waits; /* for an answer that comes later */
-	bool busy;  /* being answered, now or later */
-	bool last;  /* to be closed behind the answer */
+	bool admitted; /* counts; the others are only told why not */
+	bool waits;    /* for an answer that comes later */
+	bool busy;     /* being answered, now or later */
+	bool last;     /* to be closed behind the answer */
 	bool reading;
 	bool ended; /* the other side says nothing more */
 	bool closing;
@@ -36,8 +37,9 @@ struct admin {
 	uv_pipe_t listener;
 	struct admin_rules rules;
 	struct client *clients;
-	size_t count, strangers;
-	bool stopped, closed; /* the listener */
+	size_t count;               /* handles are open */
+	size_t admitted, strangers; /* of these, and of them those that are not root's */
+	bool stopped, closed;       /* the listener */
 };
 
 /* ---- who it is ---- */
@@ -85,7 +87,8 @@ static void on_closed(uv_handle_t *handle)
 	if (c->next)
 		c->next->prev = c->prev;
 	a->count--;
-	a->strangers -= !c->root;
+	a->admitted -= c->admitted;
+	a->strangers -= c->admitted && !c->root;
 	mem_free(c->answer);
 	mem_free(c);
 	free_if_done(a);
@@ -265,6 +268,16 @@ static struct client *client_new(struct admin *a)
 	return c;
 }
 
+static bool admit(struct admin *a, struct client *c)
+{
+	if (a->admitted == ADMIN_CLIENTS_MAX || (!c->root && a->strangers == ADMIN_STRANGERS_MAX))
+		return false;
+	c->admitted = true;
+	a->admitted++;
+	a->strangers += !c->root;
+	return true;
+}
+
 static void on_connection(uv_stream_t *listener, int status)
 {
 	struct admin *a = listener->data;
@@ -274,13 +287,11 @@ static void on_connection(uv_stream_t *listener, int status)
 	struct client *c = client_new(a);
 	bool fine = uv_accept(listener, (uv_stream_t *)&c->pipe) == 0 &&
 		    uv_fileno((uv_handle_t *)&c->pipe, &fd) == 0;
-	bool may = fine && may_ask(fd, a->rules.group, &c->root);
-	a->strangers += !c->root;
 	if (!fine)
 		close_client(c);
-	else if (!may)
+	else if (!may_ask(fd, a->rules.group, &c->root))
 		refuse(c, "denied", "only root and the members of the gate's group may ask");
-	else if (a->count > ADMIN_CLIENTS_MAX || a->strangers > ADMIN_STRANGERS_MAX)
+	else if (!admit(a, c))
 		refuse(c, "busy", "too many are asking; try again");
 	else
 		begin(c);

@@ -105,15 +105,30 @@ static json_t *steps_of(const struct decision *d)
 		put(o, "mark", mark_names[s->mark]);
 		put_number(o, "at_ms", s->at_ms);
 		put(o, "code", code != ERR_OK ? err_row(code)->id : NULL);
+		put(o, "sentence", code != ERR_OK ? err_row(code)->sentence : NULL);
 		put(o, "detail", s->detail);
 		json_array_append_new(list, o);
 	}
 	return list;
 }
 
-static json_t *levels_to(uint8_t level)
+/* Before proofs were looked at nothing is known about what would have passed. */
+static bool has_evidence(const struct decision *d)
+{
+	static const char *const names[] = {"dane", "certificate", "posh", "pin", "dialback"};
+	for (uint32_t i = 0; i < d->step_count; i++) {
+		for (size_t k = 0; k < sizeof names / sizeof *names; k++) {
+			if (strcmp(d->steps[i].name, names[k]) == 0)
+				return true;
+		}
+	}
+	return false;
+}
+
+static json_t *levels_to(const struct decision *d, uint8_t level)
 {
 	json_t *list = json_array();
+	level = has_evidence(d) ? level : LEVEL_NONE;
 	for (unsigned l = level; l > LEVEL_NONE; l--)
 		json_array_append_new(list, json_string(level_name((enum level)l)));
 	return list;
@@ -159,9 +174,9 @@ static json_t *decision_json(const struct registry *r, const struct decision *d,
 	put(o, "level", level_name((enum level)d->level));
 	put(o, "proof", proven ? proof_kind_name((enum proof_kind)d->by) : NULL);
 	put_code(o, (enum err_code)d->code);
-	json_object_set_new(o, "would_pass", levels_to(d->level));
+	json_object_set_new(o, "would_pass", levels_to(d, d->level));
 	json_object_set_new(o, "would_pass_with_dialback",
-		levels_to(d->level_asked > d->level ? d->level_asked : d->level));
+		levels_to(d, d->level_asked > d->level ? d->level_asked : d->level));
 	json_object_set_new(o, "steps", steps_of(d));
 	return o;
 }

@@ -151,16 +151,32 @@ static bool same(const struct decision_step *a, const struct decision_step *b)
 	return a->mark == b->mark && a->code == b->code && strcmp(a->detail, b->detail) == 0;
 }
 
-/* What is still open when all is decided is not waited for. */
-static struct decision_step step_of(const char *name, const struct evidence *e, bool decided)
+/* By proof_kind: said of a proof that says nothing itself. Who is dialled need not be asked (M-5).
+ */
+static const char *const proven_words[PROOF_KINDS] = {"the certificate matches a TLSA record",
+	"it names the domain and leads to a trusted authority",
+	"the document lists the certificate", "the key is the configured one",
+	"the domain's own server confirmed it"};
+
+static const char *words_of(const struct decision *d, size_t kind, const struct evidence *e)
 {
+	if (*e->detail || e->outcome != EVIDENCE_PROVES)
+		return e->detail;
+	return kind == PROOF_ASKED && !d->inbound ? "reached where DNS points" : proven_words[kind];
+}
+
+/* What is still open when all is decided is not waited for. */
+static struct decision_step step_of(
+	const struct decision *d, size_t kind, const struct evidence *e, bool decided)
+{
+	const char *name = evidence_names[kind];
 	struct decision_step s = {0};
 	bool open = e->outcome == EVIDENCE_PENDING;
 	struct err why = open || e->outcome == EVIDENCE_PROVES ? err_ok() : e->why;
 	if (open && decided)
 		fill(&s, name, STEP_SKIPPED, why, "decided without it");
 	else
-		fill(&s, name, mark_of(e->outcome), why, e->detail);
+		fill(&s, name, mark_of(e->outcome), why, words_of(d, kind, e));
 	return s;
 }
 
@@ -184,8 +200,7 @@ void decision_evidence(struct decision *d, uint64_t now_ms, const struct policy_
 		const struct evidence *e = &c->of[i];
 		if (e->outcome == EVIDENCE_NONE && !err_is(e->why) && !*e->detail)
 			continue;
-		note_evidence(d, since(d, now_ms),
-			step_of(evidence_names[i], e, v->decision != POLICY_WAIT));
+		note_evidence(d, since(d, now_ms), step_of(d, i, e, v->decision != POLICY_WAIT));
 	}
 	struct policy_case asked = *c;
 	if (asked.of[PROOF_ASKED].outcome == EVIDENCE_PENDING)

@@ -101,6 +101,11 @@ static void begin_decision(struct peer_in *p, const struct stream_header *h)
 	uv_ip_name((struct sockaddr *)&p->link.remote_addr, p->decision->address,
 		sizeof p->decision->address);
 	p->decision->tenant = h->to;
+	char to[DOMAIN_UNICODE_MAX + 1], from[DOMAIN_UNICODE_MAX + 1];
+	(void)domain_unicode(&h->to, to);
+	(void)domain_unicode(&h->from, from);
+	decision_step(p->decision, worker_now_ms(p->worker), "header", STEP_FINE, err_ok(),
+		"to=%s%s%s", to, *from ? " from=" : ", and no `from`", from);
 }
 
 static void note(struct peer_in *p, const char *step, enum step_mark mark, struct err why,

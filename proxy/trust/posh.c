@@ -25,7 +25,7 @@ static bool read_digest(const json_t *value, size_t len, unsigned char *out)
 	char text[DIGEST_TEXT_MAX];
 	struct buf bytes;
 	size_t n = json_string_length(value), whole = (len + 2) / 3 * 4;
-	if (!json_is_string(value) || n > whole || n + 2 < whole)
+	if (!json_is_string(value) || n > whole)
 		return false;
 	memset(text, '=', sizeof text);
 	memcpy(text, json_string_value(value), n);

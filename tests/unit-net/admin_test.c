@@ -19,6 +19,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -259,7 +260,7 @@ static void who_does_not_read_is_closed_and_keeps_nobody_waiting(void **state)
 		uint64_t asked = now_ms();
 		admin_host_say(&host, "status\n", text, TEXT);
 		assert_string_equal(text, STATUS);
-		assert_true(now_ms() - asked < 200);
+		assert_true(now_ms() - asked < 500);
 	}
 	while (send(deaf, "x", 1, MSG_DONTWAIT | MSG_NOSIGNAL) == 1 || errno == EAGAIN) {
 		assert_true(now_ms() - began < 10 * IDLE_MS);
@@ -268,7 +269,7 @@ static void who_does_not_read_is_closed_and_keeps_nobody_waiting(void **state)
 	close(deaf);
 	admin_host_say(&host, question, text, TEXT);
 	assert_true(strlen(text) > 200000 && text[strlen(text) - 1] == '\n');
-	assert_true(atomic_load(host.longest_turn_ms) < 200);
+	assert_true(atomic_load(host.longest_turn_ms) < 500);
 }
 
 static void of_a_hundred_clients_some_are_served_and_the_others_told(void **state)
@@ -294,6 +295,37 @@ static void of_a_hundred_clients_some_are_served_and_the_others_told(void **stat
 
 /* ---- who ---- */
 
+static void become(uid_t uid, gid_t gid, gid_t further)
+{
+	if (setgroups(further != 0, &further) != 0 || setgid(gid) != 0 || setuid(uid) != 0)
+		_exit(1);
+}
+
+static void strangers_never_keep_root_out(void **state)
+{
+	(void)state;
+	int held[2], status;
+	if (geteuid() != 0)
+		skip();
+	assert_int_equal(pipe(held), 0);
+	pid_t pid = fork();
+	if (pid == 0) {
+		become(1234, HOST_GROUP, 0);
+		for (int i = 0; i < 100; i++)
+			(void)admin_host_connect(&host);
+		(void)!write(held[1], "x", 1);
+		wait_ms(IDLE_MS / 4);
+		_exit(0);
+	}
+	assert_int_equal(read(held[0], text, 1), 1);
+	admin_host_say(&host, "status\n", text, TEXT);
+	assert_string_equal(text, STATUS);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	close(held[0]);
+	close(held[1]);
+}
+
 /* What somebody else with this user, group and further group is answered. */
 static int as(uid_t uid, gid_t gid, gid_t further, const char *question)
 {
@@ -301,11 +333,10 @@ static int as(uid_t uid, gid_t gid, gid_t further, const char *question)
 	assert_int_equal(pipe(out), 0);
 	pid_t pid = fork();
 	if (pid == 0) {
-		bool fine = setgroups(further != 0, &further) == 0 && setgid(gid) == 0 &&
-			    setuid(uid) == 0;
-		int fd = fine ? admin_host_connect(&host) : -2;
+		become(uid, gid, further);
+		int fd = admin_host_connect(&host);
 		if (fd < 0)
-			_exit(fd == -1 && errno == EACCES ? 13 : 1);
+			_exit(errno == EACCES ? 13 : 1);
 		size_t n = admin_host_ask(fd, question, strlen(question), text, TEXT);
 		(void)!write(out[1], text, n);
 		_exit(0);
@@ -389,6 +420,28 @@ static void a_dead_gates_file_is_replaced_and_a_living_ones_is_not(void **state)
 	close(second.fd);
 }
 
+/* Its queue is full: it lives. */
+static void a_busy_gates_file_stays(void **state)
+{
+	(void)state;
+	struct admin_file second;
+	struct sockaddr_un at = {.sun_family = AF_UNIX};
+	const char *why = NULL;
+	int fds[200], n = 0;
+	memcpy(at.sun_path, host.path, sizeof at.sun_path);
+	kill(host.pid, SIGSTOP);
+	do
+		fds[n] = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
+	while (connect(fds[n++], (struct sockaddr *)&at, sizeof at) == 0 && n < 200);
+	assert_int_equal(errno, EAGAIN);
+	assert_false(admin_file_open(&second, path, getegid(), &why));
+	kill(host.pid, SIGCONT);
+	while (n > 0)
+		close(fds[--n]);
+	assert_string_equal(why, "another fedgate answers there");
+	assert_int_equal(access(path, F_OK), 0);
+}
+
 static void what_is_no_socket_stays(void **state)
 {
 	(void)state;
@@ -439,9 +492,11 @@ int main(void)
 		hosted(the_silent_and_the_slow_are_closed),
 		hosted(who_does_not_read_is_closed_and_keeps_nobody_waiting),
 		hosted(of_a_hundred_clients_some_are_served_and_the_others_told),
+		hosted(strangers_never_keep_root_out),
 		hosted(root_and_the_group_may_ask_and_root_may_reload),
 		hosted(the_file_is_for_root_and_the_group),
 		hosted(a_dead_gates_file_is_replaced_and_a_living_ones_is_not),
+		hosted(a_busy_gates_file_stays),
 		cmocka_unit_test_setup_teardown(what_is_no_socket_stays, make_place, take_place),
 		cmocka_unit_test_setup_teardown(
 			the_directory_is_made_when_it_is_missing, make_place, take_place),

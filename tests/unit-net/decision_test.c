@@ -159,6 +159,27 @@ static void what_is_open_when_all_is_decided_is_skipped(void **state)
 	decision_free(d);
 }
 
+static void a_proof_says_what_it_proves(void **state)
+{
+	(void)state;
+	for (int inbound = 0; inbound < 2; inbound++) {
+		struct decision *d = decision_begin(inbound, "x", 1800000000, 5000);
+		struct policy_case c = {.tls = true};
+		struct policy_verdict v = {.decision = POLICY_WAIT};
+		for (size_t i = 0; i < PROOF_KINDS; i++)
+			c.of[i].outcome = EVIDENCE_PROVES;
+		snprintf(c.of[PROOF_DANE].detail, EVIDENCE_DETAIL_MAX, "match 3 1 1");
+		decision_evidence(d, 5010, &c, &v);
+		assert_string_equal(d->steps[0].detail, "match 3 1 1");
+		assert_string_equal(
+			d->steps[1].detail, "it names the domain and leads to a trusted authority");
+		assert_string_equal(
+			d->steps[4].detail, inbound ? "the domain's own server confirmed it"
+						    : "reached where DNS points");
+		decision_free(d);
+	}
+}
+
 /* The veto of a pin or of DANE is final: dialback would not help. */
 static void what_dialback_would_give_respects_a_veto(void **state)
 {
@@ -512,6 +533,7 @@ int main(void)
 		cmocka_unit_test(evidence_becomes_a_step_for_each_kind),
 		cmocka_unit_test(what_dialback_would_give_respects_a_veto),
 		cmocka_unit_test(what_is_open_when_all_is_decided_is_skipped),
+		cmocka_unit_test(a_proof_says_what_it_proves),
 		cmocka_unit_test(later_evidence_takes_the_place_of_what_was_open),
 		cmocka_unit_test_setup_teardown(the_newest_come_first, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(the_ring_goes_round, set_up, tear_down),

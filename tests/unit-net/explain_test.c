@@ -110,7 +110,7 @@ static void a_wrong_name(const char *tenant, const char *peer, unsigned at_s, un
 	c.of[PROOF_DANE].why = err_make(ERR_DANE_INSECURE);
 	c.of[PROOF_PKIX] = (struct evidence){.outcome = EVIDENCE_FAILS,
 		.why = err_make(ERR_CERT_NAME),
-		.detail = "for barad-dur.example"};
+		.detail = "barad-dur.example"};
 	c.of[PROOF_POSH] =
 		(struct evidence){.outcome = EVIDENCE_NONE, .why = err_make(ERR_POSH_NONE)};
 	c.of[PROOF_ASKED].outcome = EVIDENCE_PENDING;
@@ -176,8 +176,8 @@ static void a_refusal_is_told_step_by_step_with_the_line_that_decided(void **sta
 		"  2 \xe2\x9c\x93 fine    tls               24 ms  starttls, TLSv1.3\n"
 		"  3 \xe2\x80\x93 skipped dane              25 ms  the domain's DNS is not signed, "
 		"so there is no DANE [FG-D09]\n"
-		"  4 \xe2\x9c\x97 bad     certificate       25 ms  for barad-dur.example "
-		"[FG-C05]\n"
+		"  4 \xe2\x9c\x97 bad     certificate       25 ms  the certificate is for another "
+		"domain (barad-dur.example) [FG-C05]\n"
 		"  5 \xe2\x80\x93 skipped posh              25 ms  the domain publishes no POSH "
 		"document [FG-P01]\n"
 		"  6 \xe2\x80\x93 skipped dialback          25 ms  decided without it\n"
@@ -197,9 +197,28 @@ static void an_acceptance_names_its_proof_and_a_default_is_called_one(void **sta
 	assert_non_null(strstr(out, "fine    certificate "));
 	assert_non_null(strstr(out,
 		" => policy \"secure\" (the default; tenants.d/shire.example.ini does not set "
-		"[policy] outbound)\n    Proven: trusted, by pkix.\n"));
+		"[policy] outbound)\n    Proven: trusted, by its certificate.\n"));
 	assert_null(strstr(out, "Fix:"));
 	assert_null(strstr(out, "dane")); /* what says nothing is no step */
+}
+
+static void what_was_never_looked_at_would_not_pass(void **state)
+{
+	(void)state;
+	struct decision *d = begun(false, "shire.example", "mordor.example", 7);
+	d->outcome = DECISION_REFUSED;
+	d->code = ERR_CONNECT;
+	d->level = d->level_asked = LEVEL_VERIFIED;
+	decision_step(d, 7001, "tcp", STEP_BAD, err_make(ERR_CONNECT), "%s", "");
+	keep(d, 0);
+	assert_int_equal(explain("shire.example mordor.example"), 0);
+	assert_non_null(strstr(out, "REFUSED  outbound  shire.example"));
+	assert_non_null(strstr(out, "tcp                1 ms  no server of the domain accepts "
+				    "connections [FG-N01]\n"));
+	assert_null(strstr(out, "Would pass"));
+	assert_int_equal(explain("shire.example mordor.example --json"), 0);
+	assert_non_null(strstr(out, "\"would_pass\": []"));
+	assert_non_null(strstr(out, "\"would_pass_with_dialback\": []"));
 }
 
 /* Both directions, all workers and all of the tenant's domains. */
@@ -251,7 +270,8 @@ static void the_object_for_programs_has_its_keys(void **state)
 		"level", "outcome", "peer", "policy", "policy_file", "policy_key", "policy_line",
 		"policy_now", "proof", "sentence", "session", "steps", "tenant", "time", "worker",
 		"would_pass", "would_pass_with_dialback", NULL};
-	static const char *const of_step[] = {"at_ms", "code", "detail", "mark", "name", NULL};
+	static const char *const of_step[] = {
+		"at_ms", "code", "detail", "mark", "name", "sentence", NULL};
 	a_wrong_name("shire.example", "mordor.example", 7, 1);
 	assert_int_equal(explain("shire.example mordor.example --json"), 0);
 	json_t *o = json_loads(out, 0, NULL);
@@ -433,6 +453,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		hosted(a_refusal_is_told_step_by_step_with_the_line_that_decided),
 		hosted(an_acceptance_names_its_proof_and_a_default_is_called_one),
+		hosted(what_was_never_looked_at_would_not_pass),
 		hosted(the_newest_come_first_from_all_workers),
 		hosted(the_object_for_programs_has_its_keys),
 		hosted(domains_are_shown_as_people_write_them),

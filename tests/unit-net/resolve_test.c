@@ -262,7 +262,7 @@ static void validation_tells_secure_from_insecure_and_bogus(void **state)
 	assert_int_equal(answer_to("x.full.example", AF_INET)->status, RESOLVE_DATA);
 }
 
-/* D01: never insecure, never without DNSSEC in a second try */
+/* DNS-6, D01: never insecure, never without DNSSEC in a second try */
 static void what_was_tampered_with_is_bogus(void **state)
 {
 	(void)state;

@@ -238,7 +238,7 @@ static const struct answer *answer_to(
 
 /* ---- answers ---- */
 
-/* D01, D07, D10, D12, DANE-2: the same classes as at the resolver, through all the messages. */
+/* DNS-3, D01, D07, D10, DANE-2: the same classes as at the resolver, through all the messages. */
 static void every_class_of_answer_reaches_the_worker(void **state)
 {
 	(void)state;

@@ -143,6 +143,7 @@ static void dane_ee_is_the_leaf_or_its_key_and_nothing_else(void **state)
 	CHECK_ONES(all);
 }
 
+/* DANE-3, RFC 7671 5.2, 10.2; D03, D04 */
 static void dane_ta_is_an_issuer_that_was_sent_with_a_valid_path_and_the_name(void **state)
 {
 	(void)state;
@@ -186,6 +187,7 @@ static void dane_ta_is_an_issuer_that_was_sent_with_a_valid_path_and_the_name(vo
 	CHECK_ONES(all);
 }
 
+/* DANE-5, RFC 7671 5.3, 5.4; D04 */
 static void pkix_ee_and_ta_only_narrow_what_pkix_allows(void **state)
 {
 	(void)state;
@@ -222,7 +224,7 @@ static void pkix_ee_and_ta_only_narrow_what_pkix_allows(void **state)
 	CHECK_ONES(all);
 }
 
-/* DANE-2; RFC 7671 9 */
+/* DANE-2, DANE-8, RFC 7671 9; D04 */
 static void of_many_records_one_is_enough_but_a_weak_digest_is_not(void **state)
 {
 	(void)state;
@@ -238,6 +240,10 @@ static void of_many_records_one_is_enough_but_a_weak_digest_is_not(void **state)
 		ROW("the one that asks for least is told", "0011 1110 2011 3110", "dns", ERR_OK,
 			ERR_OK, .by = "3"),
 		ROW("what nearly fits is told", "311x 2011", "dns-other", NO, ERR_CERT_NAME),
+		ROW("of two the first", "2011 1110", "dns-other", NO, ERR_CERT_NAME,
+			.set = "community"),
+		ROW("but not where another fits", "2012 1110", "chain-with-strangers", ERR_OK,
+			ERR_OK, .by = "1", .ends = true),
 		ROW("the weaker digest is left out", "3110 312x", "dns", NO, ERR_OK),
 		ROW("in any order", "312x 3110", "dns", NO, ERR_OK),
 		ROW("and the stronger one counts", "311x 3120", "dns", ERR_OK, ERR_OK),
@@ -286,6 +292,15 @@ static void what_cannot_be_read_is_no_match(void **state)
 	struct tlsa_match m = tlsa_judge(&set, &q);
 	assert_int_equal(m.e.code, ERR_DANE_MISMATCH);
 	assert_int_equal(m.nearest.code, ERR_CERT_PARSE);
+	/* SHA-256 of nothing: a certificate without a key that can be read has none, not this. */
+	memset(&set, 0, sizeof set);
+	tlsa_add(
+		&set, SLICE_LIT("\3\1\1\xe3\xb0\xc4\x42\x98\xfc\x1c\x14\x9a\xfb\xf4\xc8\x99\x6f\xb9"
+				"\x24\x27\xae\x41\xe4\x64\x9b\x93\x4c\xa4\x95\x99\x1b\x78\x52"
+				"\xb8\x55"));
+	m = tlsa_judge(&set, &q);
+	assert_int_equal(m.e.code, ERR_DANE_MISMATCH);
+	assert_int_equal(m.nearest.code, ERR_OK);
 	read_words("311x 201x 111x 001x", "dns", &set);
 	m = tlsa_judge(&set, &q);
 	assert_int_equal(m.e.code, ERR_DANE_MISMATCH);

@@ -115,6 +115,7 @@ static void whole_certificates_and_keys_are_der_of_a_sane_size(void **state)
 		{"\x30\x81", 2, false},
 		{"\x30\x82\x00", 3, false},
 		{"\x30\x83\x00\x00\x01\x07", 6, false},
+		{"\x30\x83\x00\x01\x07\x07", 6, false},
 		{"\x30\xff\x07", 3, false},
 	};
 	for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
