@@ -409,7 +409,6 @@ static void conn_start(struct conn *c)
 		.choose_arg = c,
 		.no_client_certificate = true};
 	c->tls = tls_new(&params);
-	(void)uv_tcp_nodelay(&c->tcp, 1); /* answers are written whole: nothing comes to wait for */
 	due_in(c, h->settings.request_ms);
 	read_on(c);
 }
