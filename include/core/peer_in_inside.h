@@ -60,9 +60,9 @@ void peer_in_judge_pair(struct peer_in *p, struct pair *pair);
 void claim_end(struct claim *claim); /* NULL is fine; nobody is told */
 /* The pair has become valid. ERR_OK, or why it must not be (a reload came between). */
 struct err peer_in_note_valid(struct peer_in *p, struct pair *pair);
-/* ID-10, M-3, DANE-9, POSH-6: judges again what has run out and what a reload may have changed; the
- * stream goes on meanwhile. False: it was ended. */
-bool peer_in_proofs_hold(struct peer_in *p);
+/* ID-10, M-3, DANE-9, POSH-6: judges again what has run out and what a reload may have changed;
+ * all: everything. The stream goes on meanwhile. False: it was ended. */
+bool peer_in_proofs_hold(struct peer_in *p, bool all);
 /* How long until a proof runs out, at most `most`. */
 uint64_t peer_in_next_ms(const struct peer_in *p, uint64_t most);
 struct err peer_in_levels_hold(const struct peer_in *p);

@@ -246,7 +246,7 @@ static void on_late(void *arg)
 		end_stream(p, err_make(ERR_IDLE), NULL);
 		return;
 	}
-	if (!peer_in_proofs_hold(p))
+	if (!peer_in_proofs_hold(p, false))
 		return;
 	uint64_t idle = worker_now_ms(p->worker) - l->active_ms;
 	bool spent = l->tls && tls_records(l->tls) > RECORDS_MAX;

@@ -253,7 +253,7 @@ static void judge_next(void *arg)
 		(struct peer_in *)((char *)w->peers_to_judge - offsetof(struct peer_in, judge));
 	peer_in_leave_judging(p);
 	if (p->up && !p->closing && !p->dead)
-		(void)peer_in_proofs_hold(p);
+		(void)peer_in_proofs_hold(p, true);
 	timer_start(w->timers, &w->judge_timer, JUDGE_EVERY_MS, judge_next, w);
 }
 

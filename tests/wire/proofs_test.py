@@ -66,7 +66,8 @@ class World:
             self.web.posh(name, what)
 
     def start(self):
-        self.web.start()
+        if self.web.sites:
+            self.web.start()
         self.stage.start()
 
 
