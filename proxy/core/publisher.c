@@ -116,13 +116,15 @@ static void read_files(struct publisher *p, const struct tenant *t, struct kept 
 }
 
 /* From what was read, as of now. */
-static void write_document(struct publisher *p, const struct tenant *t, struct kept *k)
+static void write_document(struct publisher *p, const struct tenant *t, struct kept *k, bool first)
 {
 	const struct published *l = &k->published;
 	char name[DOMAIN_UNICODE_MAX + 1];
 	k->expires_s = published_expires(p->gate, l, wall_s());
 	buf_clear(&k->json);
 	posh_write(l->leafs, l->count, k->expires_s, &k->json);
+	if (!first)
+		return;
 	log_event(LOG_INFO, "document", log_s("tenant", domain_unicode(&t->domain, name)),
 		log_n("certificates", (int64_t)l->count), log_n("expires", k->expires_s),
 		log_end());
@@ -140,10 +142,11 @@ static struct kept *document_of(struct publisher *p, const struct tenant *t)
 	}
 	if (!fresh && !is_due(k->again_s))
 		return k;
-	if (fresh || err_is(k->why))
+	bool to_read = fresh || err_is(k->why);
+	if (to_read)
 		read_files(p, t, k);
 	if (!err_is(k->why))
-		write_document(p, t, k);
+		write_document(p, t, k, to_read);
 	k->again_s = wall_s() + (err_is(k->why) ? AGAIN_S : RENEW_S);
 	return k;
 }

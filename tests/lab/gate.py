@@ -17,7 +17,7 @@ import time
 
 from lab.net import LabError
 
-PUBLIC, EGRESS = "10.99.0.3", "10.99.0.2"
+PUBLIC, EGRESS = "10.99.0.3", "10.99.0.2"  # of the first one; others have what their host has
 NAMES = "10.99.0.53"
 NETWORK = "10.99.0.0/24"
 HOST_NAME = "gate.example"
@@ -45,13 +45,14 @@ class Gate:
             (self.dir / part).mkdir()
         self.log = self.dir / "fedgate.log"
         shutil.copyfile(ca_file, self.dir / "ca.pem")
+        public, egress = host.addresses
         self.settings = {
-            "gate": {"listen": f"{PUBLIC}:5269", "workers": workers, "user": user,
+            "gate": {"listen": f"{public}:5269", "workers": workers, "user": user,
                      "ca_file": "ca.pem", "host_name": HOST_NAME, "state_dir": "state",
                      "admin_socket": self.dir / "admin.sock"},
             "log": {"format": "json", "level": "debug"},
             "dns": {"forward": NAMES, "allow_private": NETWORK, "trust_anchor": ""},
-            "egress": {"listen": f"{EGRESS}:5275", "dns_listen": f"{EGRESS}:53",
+            "egress": {"listen": f"{egress}:5275", "dns_listen": f"{egress}:53",
                        "dns_allow": NETWORK, "name": "egress.fedgate.example"}}
         if anchor:
             shutil.copyfile(anchor, self.dir / "root.anchor")
@@ -76,7 +77,7 @@ class Gate:
     def publish(self, identity, expires=None, port=PUBLISH_PORT):
         """The gate serves its tenants' POSH documents, with this identity for HOST_NAME."""
         certificate, key = self._install(identity, "publish")
-        self.set("publish", listen=f"{PUBLIC}:{port}", certificate=certificate, key=key)
+        self.set("publish", listen=f"{self.host.address}:{port}", certificate=certificate, key=key)
         if expires:
             self.set("publish", expires=expires)
 
