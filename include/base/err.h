@@ -167,6 +167,8 @@ enum blame {
 		"the certificate matches none of the domain's TLSA records")                       \
 	X(ERR_DANE_FAILED, "FG-D13", PEER, "remote-connection-failed",                             \
 		"the TLSA records of a signed zone could not be had")                              \
+	X(ERR_DNS_ROOT, "FG-D14", OPERATOR, "",                                                    \
+		"the root of DNS fails DNSSEC validation, so every domain will")                   \
 	X(ERR_CONNECT, "FG-N01", PEER, "remote-connection-failed",                                 \
 		"no server of the domain accepts connections")                                     \
 	X(ERR_CONNECT_TIMEOUT, "FG-N02", PEER, "remote-connection-failed",                         \

@@ -2,7 +2,9 @@
  * answers carry tickets (core/worker_inside.h) and come in a later turn, each question exactly one.
  *
  * A scout that died costs nothing but time: the supervisor starts another and gives both sides a
- * new socket pair; what was asked is asked again, until its own deadline. */
+ * new socket pair; what was asked is asked again, until its own deadline. Then, and when too many
+ * questions are open, the answer is RESOLVE_TIMEOUT or RESOLVE_FAILED (POSH: ERR_POSH_TIMEOUT,
+ * ERR_POSH_BUSY). */
 #ifndef FEDGATE_CORE_ASK_H
 #define FEDGATE_CORE_ASK_H
 
@@ -13,6 +15,13 @@
 struct asker;
 
 enum ask_kind { ASK_SRV, ASK_ADDR, ASK_TLSA, ASK_POSH };
+
+enum {
+	ASK_OPEN_MAX = 1000, /* questions of one worker */
+	/* A little longer than the scout takes itself, so that its word comes first. */
+	ASK_DNS_MS = 5500,
+	ASK_POSH_MS = 12000,
+};
 
 /* What is known about a domain's POSH document. */
 struct posh_found {
@@ -37,7 +46,9 @@ struct asker *asker_new(uv_loop_t *loop, ask_done done, void *arg);
 void asker_free(struct asker *a); /* no answers come any more */
 /* A socket to the scout, now the asker's; the one before is closed. */
 void asker_connect(struct asker *a, int fd);
+bool asker_connected(const struct asker *a); /* as far as is known */
 
+/* service: "_xmpp-server._tcp", "_xmpps-server._tcp" (core/scout_wire.h has all of them). */
 void ask_srv(
 	struct asker *a, const char *service, const struct domain *name, struct ticket t, int tag);
 void ask_addr(struct asker *a, const struct domain *name, int family, struct ticket t, int tag);

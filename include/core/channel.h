@@ -22,6 +22,9 @@ struct channel_events {
 	void (*adopt)(void *arg, int owner, const int *listen_fds, size_t listen_count,
 		const int *egress_fds, size_t egress_count);
 	void (*release)(void *arg, int owner);
+	/* A new line between this worker and the scout (scout: `worker` at its other end), in place
+	 * of the one before; fd is the callee's. NULL: this process has none. */
+	void (*scout)(void *arg, unsigned worker, int fd);
 	/* Close streams properly and end within the time; the channel being gone means the same. */
 	void (*stop)(void *arg, uint64_t within_ms);
 };
@@ -31,6 +34,8 @@ struct channel *channel_open(
 void channel_close(struct channel *c);
 /* Tells the supervisor that this worker accepts connections. */
 void channel_ready(struct channel *c);
+/* Asks for a new line to the scout; it comes when there is a scout to talk to. */
+void channel_want_scout(struct channel *c);
 
 enum channel_file {
 	CHANNEL_CERTIFICATE,
@@ -39,6 +44,7 @@ enum channel_file {
 	CHANNEL_KEY_2,
 	CHANNEL_TENANT_CA,
 	CHANNEL_GATE_CA, /* tenant NULL */
+	CHANNEL_WEB_CA,  /* tenant NULL; for the scout alone */
 };
 /* Asks the supervisor to open a file of the tenant (workers have no right to read keys) and reads
  * it whole. Blocks: a local call with a deadline of `deadline_ms`, failing closed (ERR_FILE). The

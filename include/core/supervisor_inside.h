@@ -10,7 +10,7 @@
 
 #include <uv.h>
 
-enum member_role { MEMBER_WORKER, MEMBER_STEER };
+enum member_role { MEMBER_WORKER, MEMBER_SCOUT, MEMBER_STEER };
 
 /* One child, or the gap it left.
  *
@@ -30,6 +30,7 @@ struct member {
 	uv_poll_t *poll; /* owned; NULL when not running */
 	uv_timer_t restart;
 	uint64_t started_ms, wait_ms;
+	uint64_t line_ms;       /* worker: when it got its last line to the scout */
 	struct member *adopter; /* borrowed: another member of the crew */
 	bool was_up;
 	int *sockets; /* owned: public (steer: UDP) first, then egress (steer: TCP) */
@@ -45,7 +46,7 @@ struct supervisor {
 	struct shared *shared;
 	int shared_fd, parcel_fd, lock_fd;
 	struct child_user user;
-	struct member *crew; /* owned: the workers, then perhaps the steer process */
+	struct member *crew; /* owned: the workers, the scout, then perhaps the steer process */
 	size_t crew_count, worker_count;
 	bool stopping, all_up;
 	struct reload_job *reload; /* under way */

@@ -2,8 +2,8 @@
  * message is whole or not there; descriptors travel as SCM_RIGHTS. Small fixed structs; both sides
  * check type, length and the number of descriptors, and close the ones they did not ask for.
  *
- *   supervisor -> child   BOOT once, then RELOAD, ADOPT, RELEASE, STOP; OPENED answers OPEN
- *   child -> supervisor   READY once, OPEN */
+ *   supervisor -> child   BOOT once, then RELOAD, ADOPT, RELEASE, SCOUT, STOP; OPENED answers OPEN
+ *   child -> supervisor   READY once, OPEN, SCOUT (a worker whose line to the scout is lost) */
 #ifndef FEDGATE_CORE_WIRE_H
 #define FEDGATE_CORE_WIRE_H
 
@@ -24,11 +24,14 @@ enum wire_type {
 	WIRE_READY,
 	WIRE_OPEN,
 	WIRE_OPENED, /* descriptor: the file, when `error` is 0 */
+	WIRE_SCOUT,  /* descriptor: one end of a new line between a worker and the scout */
 };
 
 struct wire {
 	uint32_t type;
-	uint32_t number; /* BOOT: of the worker; ADOPT, RELEASE: owner; OPEN: tenant, 0: the gate */
+	/* BOOT: of the worker (scout: how many there are); ADOPT, RELEASE: owner; OPEN: tenant, 0:
+	 * the gate; SCOUT: the line's worker */
+	uint32_t number;
 	uint32_t file;   /* OPEN: enum channel_file */
 	uint32_t serial; /* OPEN, OPENED */
 	int32_t error;   /* OPENED: errno */

@@ -3,12 +3,12 @@
 #define FEDGATE_CORE_WORKER_INSIDE_H
 
 #include "base/map.h"
+#include "core/ask.h"
 #include "core/assess.h"
 #include "core/channel.h"
 #include "core/link.h"
 #include "core/timers.h"
 #include "core/worker.h"
-#include "net/resolve.h"
 #include "xmpp/stream.h"
 
 enum { SESSION_ID_LEN = 16, READ_BUFFER = 64 * 1024 };
@@ -18,7 +18,7 @@ struct ticket_slot {
 	uint32_t gen;
 	uint32_t next_free;
 	void *object;
-	void (*answer)(void *object, const struct resolve_answer *answer);
+	void (*answer)(void *object, const struct answer *answer);
 };
 
 /* A list of sessions of one kind, for reload and stop. */
@@ -36,7 +36,7 @@ struct worker {
 	struct registry *registry; /* owned */
 	struct shared *shared;
 	struct channel *channel;
-	struct resolver *resolver;
+	struct asker *asker;
 	struct timers *timers;
 	struct assessor *assessor;
 	struct dbkey_secret secret, previous_secret;
@@ -72,11 +72,11 @@ bool worker_has_address(const struct worker *w, const struct sockaddr_storage *a
 uint64_t worker_now_ms(const struct worker *w); /* the loop's clock */
 int64_t worker_wall_s(void);                    /* seconds since 1970 UTC */
 
-struct ticket worker_ticket(struct worker *w, void *object,
-	void (*answer)(void *object, const struct resolve_answer *answer));
+struct ticket worker_ticket(
+	struct worker *w, void *object, void (*answer)(void *object, const struct answer *answer));
 void worker_ticket_drop(struct worker *w, struct ticket t);
-/* The resolver's answer, to whoever still holds the ticket. */
-void worker_on_resolved(void *arg, const struct resolve_answer *answer);
+/* The scout's answer, to whoever still holds the ticket. */
+void worker_on_answer(void *arg, const struct answer *answer);
 
 /* Frees an object at the end of this turn, when no callback stands on it any more. */
 void worker_bury(struct worker *w, void *object, void (*free_it)(void *object));

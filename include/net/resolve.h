@@ -84,5 +84,8 @@ void resolve_addr(
 /* `_port._tcp.base`. */
 void resolve_tlsa(struct resolver *r, const struct domain *base, uint16_t port,
 	struct ticket ticket, int tag);
+/* The keys of the root: the answer holds no records, only how they are. BOGUS: whatever is asked
+ * for will be, because the resolver strips DNSSEC or the anchor is another root's. */
+void resolve_root(struct resolver *r, struct ticket ticket, int tag);
 
 #endif

@@ -131,6 +131,12 @@ static void tell(struct channel *c, const struct wire *m, struct wire_fds *fds)
 		if (c->events->release)
 			c->events->release(c->arg, (int)m->number);
 		break;
+	case WIRE_SCOUT:
+		if (fds->count != 1 || !c->events->scout)
+			break;
+		fds->count = 0;
+		c->events->scout(c->arg, m->number, fds->fds[0]);
+		break;
 	case WIRE_STOP:
 		c->events->stop(c->arg, m->within_ms);
 		break;
@@ -219,11 +225,21 @@ void channel_close(struct channel *c)
 	uv_close((uv_handle_t *)&c->wake, on_closed);
 }
 
-void channel_ready(struct channel *c)
+static void say(struct channel *c, enum wire_type what)
 {
-	const struct wire m = {.type = WIRE_READY};
+	const struct wire m = {.type = what};
 	if (err_is(wire_send(c->fd, &m, NULL)))
 		supervisor_gone(c);
+}
+
+void channel_ready(struct channel *c)
+{
+	say(c, WIRE_READY);
+}
+
+void channel_want_scout(struct channel *c)
+{
+	say(c, WIRE_SCOUT);
 }
 
 /* ---- files ---- */
@@ -242,9 +258,10 @@ static const struct file_id *expected_id(const struct tenant *t, enum channel_fi
 	case CHANNEL_TENANT_CA:
 		return &t->ca_id;
 	case CHANNEL_GATE_CA:
+	case CHANNEL_WEB_CA:
 		break;
 	}
-	return NULL; /* the gate's own bundle is read as it is */
+	return NULL; /* the gate's own bundles are read as they are */
 }
 
 static uint64_t now_ms(void)

@@ -3,6 +3,7 @@
 #define _GNU_SOURCE /* prctl */
 #include "base/mem.h"
 #include "core/parcel.h"
+#include "core/scout.h"
 #include "core/supervisor.h"
 #include "core/wire.h"
 #include "core/worker.h"
@@ -69,6 +70,16 @@ static int be_worker(struct wire *boot, const struct wire_fds *fds)
 	return status;
 }
 
+static int be_scout(const struct wire *boot, const struct wire_fds *fds)
+{
+	struct scout_boot b = {.channel_fd = WIRE_CHANNEL_FD, .workers = boot->number};
+	if (!parcel_unpack(fds->fds[0], &b.gate, NULL))
+		return 3;
+	close_memory(fds);
+	log_setup(2, b.gate->log_format, b.gate->log_level, "scout", 0);
+	return scout_run(&b);
+}
+
 static int be_steer(const struct wire *boot, const struct wire_fds *fds)
 {
 	const int *sockets = fds->fds + 2;
@@ -95,5 +106,7 @@ int supervisor_child(int argc, char **argv)
 	mem_one_heap();
 	if (strcmp(argv[1], "worker") == 0)
 		return be_worker(&boot, &fds);
+	if (strcmp(argv[1], "scout") == 0)
+		return be_scout(&boot, &fds);
 	return be_steer(&boot, &fds);
 }

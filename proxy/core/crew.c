@@ -19,13 +19,17 @@
 enum {
 	FIRST_WAIT_MS = 100,
 	MAX_WAIT_MS = 30000,
+	MAX_WAIT_SCOUT_MS = 1000, /* all questions wait for it, for a few seconds */
+	LINE_AGAIN_MS = 900, /* a worker gets no more than one line to the scout in that time */
 	ANSWERS_PER_TURN = 64,
 	OLD_ENOUGH_MS = 10000, /* who lived this long starts again at once */
 };
 
 static const char *role_name(const struct member *m)
 {
-	return m->role == MEMBER_WORKER ? "worker" : "steer";
+	static const char *const names[] = {
+		[MEMBER_WORKER] = "worker", [MEMBER_SCOUT] = "scout", [MEMBER_STEER] = "steer"};
+	return names[m->role];
 }
 
 /* ---- sockets ---- */
@@ -92,9 +96,11 @@ bool crew_bind(struct supervisor *s)
 		return false;
 	for (size_t i = 0; i < s->crew_count; i++) {
 		struct member *m = &s->crew[i];
-		bool fine = m->role == MEMBER_WORKER
-				    ? open_all(m, &g->listen, SOCK_STREAM, &g->egress_listen)
-				    : open_all(m, &g->steer_listen, SOCK_DGRAM, &g->steer_listen);
+		bool fine = true;
+		if (m->role == MEMBER_WORKER)
+			fine = open_all(m, &g->listen, SOCK_STREAM, &g->egress_listen);
+		else if (m->role == MEMBER_STEER)
+			fine = open_all(m, &g->steer_listen, SOCK_DGRAM, &g->steer_listen);
 		if (!fine)
 			return false;
 	}
@@ -144,6 +150,47 @@ static void uncover(struct member *m)
 	m->adopter = NULL;
 }
 
+/* ---- lines to the scout ---- */
+
+static bool give_line(const struct member *to, unsigned worker, int fd)
+{
+	const struct wire line = {.type = WIRE_SCOUT, .number = worker};
+	const struct wire_fds fds = {.fds = {fd}, .count = 1};
+	return !err_is(wire_send(to->channel, &line, &fds));
+}
+
+/* Whoever cannot be told is not reading: the other side finds its line closed and asks again. */
+static void connect_line(struct member *worker)
+{
+	struct supervisor *s = worker->supervisor;
+	const struct member *scout = &s->crew[s->worker_count];
+	int pair[2];
+	if (scout->state != MEMBER_UP || worker->state != MEMBER_UP ||
+		socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) != 0)
+		return;
+	worker->line_ms = uv_now(s->loop);
+	if (give_line(scout, worker->number, pair[0]))
+		(void)give_line(worker, worker->number, pair[1]);
+	close(pair[0]);
+	close(pair[1]);
+}
+
+static void connect_lines(struct member *m)
+{
+	struct supervisor *s = m->supervisor;
+	if (m->role == MEMBER_WORKER)
+		connect_line(m);
+	for (size_t i = 0; i < s->worker_count && m->role == MEMBER_SCOUT; i++)
+		connect_line(&s->crew[i]);
+}
+
+/* A worker that asks again and again must not keep us and the scout busy. */
+static void connect_again(struct member *m)
+{
+	if (m->role == MEMBER_WORKER && uv_now(m->supervisor->loop) - m->line_ms >= LINE_AGAIN_MS)
+		connect_line(m);
+}
+
 /* ---- what a child says ---- */
 
 static void on_up(struct member *m)
@@ -153,6 +200,7 @@ static void on_up(struct member *m)
 	m->was_up = true;
 	uncover(m);
 	cover(s);
+	connect_lines(m);
 	for (size_t i = 0; i < s->crew_count; i++) {
 		if (s->crew[i].state != MEMBER_UP)
 			return;
@@ -175,7 +223,7 @@ static const struct tenant *tenant_of(const struct registry *r, uint32_t number)
 	return NULL;
 }
 
-static const char *path_of(const struct supervisor *s, const struct wire *m)
+static const char *path_for_worker(const struct supervisor *s, const struct wire *m)
 {
 	const struct tenant *t = m->number ? tenant_of(s->registry, m->number) : NULL;
 	switch ((enum channel_file)m->file) {
@@ -191,6 +239,22 @@ static const char *path_of(const struct supervisor *s, const struct wire *m)
 		return t ? t->ca_file : NULL;
 	case CHANNEL_GATE_CA:
 		return m->number ? NULL : s->gate->ca_file;
+	case CHANNEL_WEB_CA:
+		break;
+	}
+	return NULL;
+}
+
+static const char *path_for(const struct member *m, const struct wire *question)
+{
+	const struct supervisor *s = m->supervisor;
+	switch (m->role) {
+	case MEMBER_WORKER:
+		return path_for_worker(s, question);
+	case MEMBER_SCOUT:
+		return question->file == CHANNEL_WEB_CA ? s->gate->ca_file : NULL;
+	case MEMBER_STEER:
+		break;
 	}
 	return NULL;
 }
@@ -200,7 +264,7 @@ static void answer_open(struct member *m, const struct wire *question)
 {
 	struct wire answer = {.type = WIRE_OPENED, .serial = question->serial};
 	struct wire_fds fds = {.count = 0};
-	const char *path = m->role == MEMBER_WORKER ? path_of(m->supervisor, question) : NULL;
+	const char *path = path_for(m, question);
 	int fd = path ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY) : -1;
 	if (fd >= 0)
 		fds.fds[fds.count++] = fd;
@@ -240,6 +304,8 @@ static void on_said(uv_poll_t *poll, int status, int events)
 			on_up(m);
 		else if (said.type == WIRE_OPEN)
 			answer_open(m, &said);
+		else if (said.type == WIRE_SCOUT)
+			connect_again(m);
 	}
 	if (r == WIRE_GONE)
 		end_member(m); /* dead already, or not to be talked to: it would live on deaf */
@@ -257,6 +323,8 @@ static struct err send_boot(struct member *m)
 		boot.secret = s->secrets.now;
 		boot.previous_secret = s->secrets.previous;
 		boot.has_previous_secret = s->secrets.has_previous;
+	} else if (m->role == MEMBER_SCOUT) {
+		boot.number = (uint32_t)s->worker_count;
 	}
 	fds.fds[fds.count++] = s->parcel_fd;
 	fds.fds[fds.count++] = s->shared_fd;
@@ -270,9 +338,10 @@ static void on_restart(uv_timer_t *timer);
 
 static void start_later(struct member *m)
 {
+	uint64_t most = m->role == MEMBER_SCOUT ? MAX_WAIT_SCOUT_MS : MAX_WAIT_MS;
 	m->state = MEMBER_WAITING;
 	uv_timer_start(&m->restart, on_restart, m->wait_ms, 0);
-	m->wait_ms = m->wait_ms * 2 > MAX_WAIT_MS ? MAX_WAIT_MS : m->wait_ms * 2;
+	m->wait_ms = m->wait_ms * 2 > most ? most : m->wait_ms * 2;
 }
 
 static void member_start(struct member *m)
@@ -341,7 +410,8 @@ static void log_lost(const struct member *m, int status)
 	struct shared_held held = {0};
 	if (m->role == MEMBER_WORKER)
 		held = shared_held_get(m->supervisor->shared, m->number);
-	log_reason(err_make(ERR_WORKER_LOST), "child-lost", log_c("child", role_name(m)),
+	enum err_code why = m->role == MEMBER_SCOUT ? ERR_SCOUT_LOST : ERR_WORKER_LOST;
+	log_reason(err_make(why), "child-lost", log_c("child", role_name(m)),
 		log_n("number", m->number), log_n("pid", m->pid),
 		WIFSIGNALED(status) ? log_n("signal", WTERMSIG(status))
 				    : log_n("status", WEXITSTATUS(status)),

@@ -154,7 +154,7 @@ static size_t running(const struct dial *d)
 
 /* ---- targets ---- */
 
-static void on_answer(void *object, const struct resolve_answer *answer);
+static void on_answer(void *object, const struct answer *answer);
 
 static struct ticket ticket_of(struct dial *d)
 {
@@ -179,8 +179,8 @@ static bool ask_next_target(struct dial *d)
 		return false;
 	const struct domain *target = &d->places->srv.records[d->next_target].target;
 	d->questions = 2;
-	resolve_addr(d->worker->resolver, target, AF_INET6, ticket_of(d), TAG_AAAA);
-	resolve_addr(d->worker->resolver, target, AF_INET, ticket_of(d), TAG_A);
+	ask_addr(d->worker->asker, target, AF_INET6, ticket_of(d), TAG_AAAA);
+	ask_addr(d->worker->asker, target, AF_INET, ticket_of(d), TAG_A);
 	return true;
 }
 
@@ -335,13 +335,13 @@ static void on_addresses(struct dial *d, const struct resolve_answer *answer)
 	go_on(d);
 }
 
-static void on_answer(void *object, const struct resolve_answer *answer)
+static void on_answer(void *object, const struct answer *answer)
 {
 	struct dial *d = object;
-	if (answer->tag == TAG_SRV || answer->tag == TAG_SRV_DIRECT)
-		on_srv(d, answer);
+	if (answer->kind == ASK_SRV)
+		on_srv(d, &answer->dns);
 	else
-		on_addresses(d, answer);
+		on_addresses(d, &answer->dns);
 }
 
 /* ---- what owners call ---- */
@@ -365,7 +365,7 @@ static void begin(struct dial *d, struct worker *w, const struct dial_events *ev
 	timer_start(w->timers, &d->total, TOTAL_MS, on_total, d);
 }
 
-static void ask_srv(struct dial *d, const struct domain *domain)
+static void ask_services(struct dial *d, const struct domain *domain)
 {
 	d->domain = *domain;
 	if (!gate_looks_up(d->worker->gate, domain)) { /* B08 */
@@ -375,9 +375,8 @@ static void ask_srv(struct dial *d, const struct domain *domain)
 		return;
 	}
 	d->questions = 2;
-	resolve_srv(
-		d->worker->resolver, "_xmpps-server._tcp", domain, ticket_of(d), TAG_SRV_DIRECT);
-	resolve_srv(d->worker->resolver, "_xmpp-server._tcp", domain, ticket_of(d), TAG_SRV);
+	ask_srv(d->worker->asker, "_xmpps-server._tcp", domain, ticket_of(d), TAG_SRV_DIRECT);
+	ask_srv(d->worker->asker, "_xmpp-server._tcp", domain, ticket_of(d), TAG_SRV);
 }
 
 void dial_peer(struct dial *d, struct worker *w, const struct domain *domain, size_t most,
@@ -385,7 +384,7 @@ void dial_peer(struct dial *d, struct worker *w, const struct domain *domain, si
 {
 	begin(d, w, events, owner);
 	d->candidates_most = most;
-	ask_srv(d, domain);
+	ask_services(d, domain);
 }
 
 void dial_look(struct dial *d, struct worker *w, const struct domain *domain,
@@ -393,7 +392,7 @@ void dial_look(struct dial *d, struct worker *w, const struct domain *domain,
 {
 	begin(d, w, events, owner);
 	d->only_look = true;
-	ask_srv(d, domain);
+	ask_services(d, domain);
 }
 
 void dial_list(struct dial *d, struct worker *w, const struct address_list *list,

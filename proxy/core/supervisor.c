@@ -194,12 +194,14 @@ static void enlist(struct supervisor *s)
 {
 	long cores = sysconf(_SC_NPROCESSORS_ONLN);
 	s->worker_count = s->gate->workers ? s->gate->workers : cores > 0 ? (size_t)cores : 1;
-	s->crew_count = s->worker_count + (s->gate->steer_listen.count > 0);
+	s->crew_count = s->worker_count + 1 + (s->gate->steer_listen.count > 0);
 	s->crew = mem_alloc(s->crew_count * sizeof *s->crew);
 	for (size_t i = 0; i < s->crew_count; i++) {
 		struct member *m = &s->crew[i];
 		m->supervisor = s;
-		m->role = i < s->worker_count ? MEMBER_WORKER : MEMBER_STEER;
+		m->role = i < s->worker_count    ? MEMBER_WORKER
+			  : i == s->worker_count ? MEMBER_SCOUT
+						 : MEMBER_STEER;
 		m->number = m->role == MEMBER_WORKER ? (unsigned)i : 0;
 		m->channel = -1;
 	}

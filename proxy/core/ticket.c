@@ -5,8 +5,8 @@
 
 #include <string.h>
 
-struct ticket worker_ticket(struct worker *w, void *object,
-	void (*answer)(void *object, const struct resolve_answer *answer))
+struct ticket worker_ticket(
+	struct worker *w, void *object, void (*answer)(void *object, const struct answer *answer))
 {
 	if (!w->free_slot) {
 		uint32_t n = w->slot_count ? w->slot_count : 1; /* slot 0 stays unused */
@@ -38,7 +38,7 @@ void worker_ticket_drop(struct worker *w, struct ticket t)
 	w->free_slot = t.slot;
 }
 
-void worker_on_resolved(void *arg, const struct resolve_answer *answer)
+void worker_on_answer(void *arg, const struct answer *answer)
 {
 	struct worker *w = arg;
 	struct ticket t = answer->ticket;

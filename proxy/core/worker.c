@@ -1,6 +1,6 @@
 /* Happy path: worker_run sets up the loop and its parts, accepts, and turns until it is stopped.
- * Failure modes: descriptors run out (accepting pauses), DNS cannot start (fatal at start). Who
- * frees: sessions free themselves through the graveyard; the rest goes in tear_down. */
+ * Failure modes: descriptors run out (accepting pauses), the scout is lost (another is asked for).
+ * Who frees: sessions free themselves through the graveyard; the rest goes in tear_down. */
 #define _GNU_SOURCE /* accept4 */
 #include "core/worker.h"
 
@@ -29,6 +29,7 @@ enum {
 	ACCEPT_PAUSE_MS = 200, /* after running out of descriptors (R02) */
 	OWN_ADDRESSES_MAX = 64,
 	ACKNOWLEDGE_MS = 1000,
+	LOOK_FOR_SCOUT_MS = 1000,
 };
 
 struct grave {
@@ -52,7 +53,7 @@ struct worker_run {
 	struct worker w; /* first */
 	uv_prepare_t prepare;
 	struct listener *listeners;
-	struct timer stop_timer, acknowledge;
+	struct timer stop_timer, acknowledge, look_for_scout;
 	struct sockaddr_storage own[OWN_ADDRESSES_MAX];
 	size_t own_count;
 };
@@ -326,6 +327,16 @@ static void on_acknowledge(void *arg)
 	timer_start(r->w.timers, &r->acknowledge, ACKNOWLEDGE_MS, on_acknowledge, r);
 }
 
+/* A scout that died is replaced, and its successor introduced, without our asking; but one that
+ * closed our line alone is not. */
+static void on_look_for_scout(void *arg)
+{
+	struct worker_run *r = arg;
+	if (!asker_connected(r->w.asker))
+		channel_want_scout(r->w.channel);
+	timer_start(r->w.timers, &r->look_for_scout, LOOK_FOR_SCOUT_MS, on_look_for_scout, r);
+}
+
 /* ---- what the supervisor says ---- */
 
 static void on_reload(void *arg, struct gate *gate, struct registry *registry)
@@ -360,6 +371,13 @@ static void on_release(void *arg, int owner)
 	stop_listening(arg, owner);
 }
 
+static void on_scout(void *arg, unsigned worker, int fd)
+{
+	struct worker_run *r = arg;
+	(void)worker; /* it is this one */
+	asker_connect(r->w.asker, fd);
+}
+
 static void on_stop_late(void *arg)
 {
 	struct worker *w = arg;
@@ -379,15 +397,17 @@ static void on_stop(void *arg, uint64_t within_ms)
 	timer_start(r->w.timers, &r->stop_timer, within_ms, on_stop_late, &r->w);
 }
 
-static const struct channel_events channel_events = {
-	.reload = on_reload, .adopt = on_adopt, .release = on_release, .stop = on_stop};
+static const struct channel_events channel_events = {.reload = on_reload,
+	.adopt = on_adopt,
+	.release = on_release,
+	.scout = on_scout,
+	.stop = on_stop};
 
 /* ---- life ---- */
 
-static struct err set_up(struct worker_run *r, const struct worker_boot *boot)
+static void set_up(struct worker_run *r, const struct worker_boot *boot)
 {
 	struct worker *w = &r->w;
-	struct err e = err_ok();
 	w->number = boot->number;
 	w->gate = boot->gate;
 	w->registry = boot->registry;
@@ -406,12 +426,7 @@ static struct err set_up(struct worker_run *r, const struct worker_boot *boot)
 	w->addresses = MEM_NEW(struct stanza_addresses);
 	stanza_addresses_init(w->addresses);
 	note_own_addresses(r);
-	struct resolve_config dns = {.forward = w->gate->dns_forward,
-		.trust_anchor = w->gate->dns_trust_anchor,
-		.timeout_ms = 5000,
-		.max_pending = 1000};
-	w->resolver = resolver_new(w->loop, &dns, worker_on_resolved, w, &e);
-	return e;
+	w->asker = asker_new(w->loop, worker_on_answer, w);
 }
 
 static void start_turning(struct worker_run *r, const struct worker_boot *boot)
@@ -427,6 +442,7 @@ static void start_turning(struct worker_run *r, const struct worker_boot *boot)
 	for (size_t i = 0; i < boot->egress_count; i++)
 		listen_on(r, boot->egress_fds[i], true, -1);
 	timer_start(w->timers, &r->acknowledge, ACKNOWLEDGE_MS, on_acknowledge, r);
+	timer_start(w->timers, &r->look_for_scout, LOOK_FOR_SCOUT_MS, on_look_for_scout, r);
 	channel_ready(w->channel);
 	log_event(LOG_INFO, "worker-up", log_n("tenants", (int64_t)registry_count(w->registry)),
 		log_end());
@@ -437,7 +453,7 @@ static void tear_down(struct worker_run *r)
 	struct worker *w = &r->w;
 	flush_links(w);
 	dig_graves(w);
-	resolver_free(w->resolver);
+	asker_free(w->asker);
 	delegation_forget_all(w);
 	breakers_free(w->breakers);
 	budget_free(w);
@@ -453,11 +469,7 @@ static void tear_down(struct worker_run *r)
 int worker_run(const struct worker_boot *boot)
 {
 	struct worker_run *r = MEM_NEW(struct worker_run);
-	struct err e = set_up(r, boot);
-	if (err_is(e)) {
-		log_reason(e, "worker-start", log_end());
-		return 3;
-	}
+	set_up(r, boot);
 	start_turning(r, boot);
 	uv_run(r->w.loop, UV_RUN_DEFAULT);
 	tear_down(r);

@@ -8,15 +8,16 @@
  * resolves, every callback runs here, from ub_process. */
 #include "net/resolve.h"
 
-#include "base/buf.h"
 #include "base/mem.h"
 
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 #include <unbound.h>
+#include <unistd.h>
 
-enum { TICK_MS = 250, TYPE_A = 1, TYPE_AAAA = 28, TYPE_SRV = 33, CLASS_IN = 1, RCODE_NXDOMAIN = 3 };
+enum { TICK_MS = 250, CLASS_IN = 1, RCODE_NXDOMAIN = 3 };
+enum { TYPE_A = 1, TYPE_AAAA = 28, TYPE_SRV = 33, TYPE_DNSKEY = 48, TYPE_TLSA = 52 };
 
 struct question {
 	struct question *next, **prev;
@@ -146,33 +147,69 @@ static enum resolve_status status_of(int failed, const struct ub_result *result)
 								     : RESOLVE_FAILED;
 }
 
-static void read_records(int type, const struct ub_result *result, struct resolve_answer *a)
+static void add_raw(struct resolve_raw *raw, const unsigned char *p, size_t len)
+{
+	if (raw->count == RESOLVE_RAW_MAX)
+		raw->dropped++;
+	else
+		raw->rdata[raw->count++] = slice_of(p, len);
+}
+
+/* raw: for TLSA; it borrows from the result. */
+static void read_records(
+	int type, const struct ub_result *result, struct resolve_answer *a, struct resolve_raw *raw)
 {
 	for (int i = 0; result->data[i]; i++) {
 		const unsigned char *p = (const unsigned char *)result->data[i];
 		size_t len = (size_t)result->len[i];
 		if (type == TYPE_SRV)
 			add_srv(a, p, len);
+		else if (type == TYPE_TLSA)
+			add_raw(raw, p, len);
 		else
 			add_address(a, type, p, len);
 	}
+}
+
+/* The end of the chain of CNAMEs, absolute and with odd bytes escaped: then it is no host's name
+ * and stays unset, but an alias all the same. */
+static void read_alias(const struct ub_result *result, struct resolve_answer *a)
+{
+	struct slice to = slice_str(result->canonname), from = slice_str(result->qname);
+	if (!to.len || slice_ieq(to, from))
+		return;
+	a->aliased = true;
+	if (to.ptr[to.len - 1] == '.')
+		to.len--;
+	(void)domain_parse(to, &a->canonical);
+}
+
+static void read_result(
+	int type, const struct ub_result *result, struct resolve_answer *a, struct resolve_raw *raw)
+{
+	/* What DNSSEC vouches for is data, or that there is none. */
+	a->secure = result->secure && (a->status == RESOLVE_DATA || a->status == RESOLVE_NONE);
+	a->nxdomain = result->nxdomain;
+	a->ttl = result->ttl > 0 ? (uint32_t)result->ttl : 0;
+	if (type == TYPE_A || type == TYPE_AAAA)
+		read_alias(result, a);
+	if (a->status == RESOLVE_DATA && type != TYPE_DNSKEY)
+		read_records(type, result, a, raw);
 }
 
 static void on_result(void *arg, int failed, struct ub_result *result)
 {
 	struct question *q = arg;
 	struct resolve_answer *a = MEM_NEW(struct resolve_answer);
+	struct resolve_raw raw = {.count = 0};
 	a->status = status_of(failed, result);
-	if (result) {
-		a->secure = result->secure;
-		a->nxdomain = result->nxdomain;
-		a->ttl = result->ttl > 0 ? (uint32_t)result->ttl : 0;
-		if (a->status == RESOLVE_DATA)
-			read_records(q->type, result, a);
-		ub_resolve_free(result);
-	}
+	if (q->type == TYPE_TLSA)
+		a->raw = &raw;
+	if (result)
+		read_result(q->type, result, a, &raw);
 	tell(q, a);
 	mem_free(a);
+	ub_resolve_free(result);
 }
 
 /* ---- the loop ---- */
@@ -223,24 +260,35 @@ static void ask(struct resolver *r, const char *name, int type, struct ticket ti
 		uv_timer_start(&r->tick, on_tick, q->failed ? 0 : TICK_MS, TICK_MS);
 }
 
+enum { FULL_NAME_MAX = 512 };
+
 void resolve_srv(struct resolver *r, const char *service, const struct domain *name,
 	struct ticket ticket, int tag)
 {
-	struct buf full;
-	buf_init(&full, 512);
-	(void)buf_printf(&full, "%s.%s.", service, name->name);
-	ask(r, buf_cstr(&full), TYPE_SRV, ticket, tag);
-	buf_fini(&full);
+	char full[FULL_NAME_MAX];
+	snprintf(full, sizeof full, "%s.%s.", service, name->name);
+	ask(r, full, TYPE_SRV, ticket, tag);
 }
 
 void resolve_addr(
 	struct resolver *r, const struct domain *name, int family, struct ticket ticket, int tag)
 {
-	struct buf full;
-	buf_init(&full, 512);
-	(void)buf_printf(&full, "%s.", name->name);
-	ask(r, buf_cstr(&full), family == AF_INET ? TYPE_A : TYPE_AAAA, ticket, tag);
-	buf_fini(&full);
+	char full[FULL_NAME_MAX];
+	snprintf(full, sizeof full, "%s.", name->name);
+	ask(r, full, family == AF_INET ? TYPE_A : TYPE_AAAA, ticket, tag);
+}
+
+void resolve_tlsa(
+	struct resolver *r, const struct domain *base, uint16_t port, struct ticket ticket, int tag)
+{
+	char full[FULL_NAME_MAX];
+	snprintf(full, sizeof full, "_%u._tcp.%s.", port, base->name);
+	ask(r, full, TYPE_TLSA, ticket, tag);
+}
+
+void resolve_root(struct resolver *r, struct ticket ticket, int tag)
+{
+	ask(r, ".", TYPE_DNSKEY, ticket, tag);
 }
 
 /* ---- life ---- */
@@ -263,6 +311,14 @@ static int configure(struct ub_ctx *ctx, const struct resolve_config *c)
 		{"cache-min-ttl:", "30"}, /* DNS-7 */
 		{"cache-max-ttl:", "3600"},
 		{"cache-max-negative-ttl:", "300"},
+		/* A name that fails validation is asked for again soon, but not at once. */
+		{"val-bogus-ttl:", "30"},
+		{"harden-glue:", "yes"},
+		{"harden-dnssec-stripped:", "yes"}, /* D01: no signatures is bogus, not insecure */
+		{"harden-below-nxdomain:", "yes"},  /* RFC 8020 */
+		{"harden-short-bufsize:", "yes"},
+		{"harden-large-queries:", "yes"},
+		{"unwanted-reply-threshold:", "10000000"}, /* a flood of forged replies */
 		{"do-not-query-localhost:", "no"}, /* the configured resolver may be on loopback */
 		{"outgoing-num-tcp:", "32"},
 		{"msg-cache-size:", "4m"},
@@ -273,6 +329,9 @@ static int configure(struct ub_ctx *ctx, const struct resolve_config *c)
 		failed = allow_parallel(ctx, c->max_pending);
 	for (size_t i = 0; !failed && i < sizeof options / sizeof *options; i++)
 		failed = ub_ctx_set_option(ctx, options[i].option, options[i].value);
+	/* libunbound reads it at the first question, and then says no more than that it failed. */
+	if (!failed && c->trust_anchor && access(c->trust_anchor, R_OK) != 0)
+		failed = UB_READFILE;
 	if (!failed && c->trust_anchor)
 		failed = ub_ctx_add_ta_file(ctx, c->trust_anchor);
 	if (!failed && c->forward)

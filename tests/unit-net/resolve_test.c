@@ -56,7 +56,7 @@ static int stop_server(void **state)
 
 enum { TIMEOUT_MS = 1500 };
 
-struct asker {
+struct questioner {
 	struct fake_worker *f;
 	struct resolver *resolver;
 	struct resolve_answer answers[100];
@@ -64,11 +64,11 @@ struct asker {
 	bool free_in_callback;
 };
 
-static struct asker the;
+static struct questioner the;
 
 static void on_done(void *arg, const struct resolve_answer *answer)
 {
-	struct asker *a = arg;
+	struct questioner *a = arg;
 	a->answers[a->count++] = *answer;
 	if (a->free_in_callback && a->resolver) {
 		resolver_free(a->resolver);
@@ -91,7 +91,7 @@ static void open_resolver(const char *to, const char *anchor_file, unsigned max_
 static int set_up(void **state)
 {
 	(void)state;
-	the = (struct asker){.f = fake_worker_new()};
+	the = (struct questioner){.f = fake_worker_new()};
 	open_resolver(forward, anchor, 100);
 	return 0;
 }

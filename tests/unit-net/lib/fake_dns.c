@@ -11,7 +11,7 @@
 struct pending {
 	struct pending *next;
 	struct timer timer;
-	struct resolve_answer answer;
+	struct answer answer;
 };
 
 static struct fake_worker *worker;
@@ -92,18 +92,21 @@ static void ask(const char *name, enum fake_type type, struct ticket ticket, int
 {
 	struct pending *p = MEM_NEW(struct pending);
 	uint64_t delay = 1;
-	p->answer = (struct resolve_answer){.ticket = ticket, .tag = tag, .status = RESOLVE_NONE};
+	p->answer = (struct answer){.ticket = ticket,
+		.tag = tag,
+		.kind = type == FAKE_SRV || type == FAKE_SRV_DIRECT ? ASK_SRV : ASK_ADDR,
+		.dns = {.ticket = ticket, .tag = tag, .status = RESOLVE_NONE}};
 	for (size_t i = 0; i < table_len; i++) {
 		if (table[i].type != type || strcmp(table[i].name, name) != 0)
 			continue;
 		delay = table[i].delay_ms ? table[i].delay_ms : 1;
-		p->answer.status = table[i].status;
+		p->answer.dns.status = table[i].status;
 		for (const char *at = table[i].data; at; at = strchr(at, ',')) {
 			at += strspn(at, ", ");
 			if (type == FAKE_SRV || type == FAKE_SRV_DIRECT)
-				add_srv(&p->answer, at);
+				add_srv(&p->answer.dns, at);
 			else
-				add_address(&p->answer, at);
+				add_address(&p->answer.dns, at);
 		}
 	}
 	snprintf(asked[asked_count].name, sizeof asked->name, "%s", name);
@@ -113,17 +116,17 @@ static void ask(const char *name, enum fake_type type, struct ticket ticket, int
 	timer_start(worker->w.timers, &p->timer, delay, on_time, p);
 }
 
-/* Weak: a test that makes a real resolver gets the real ones. */
-__attribute__((weak)) void resolve_srv(struct resolver *r, const char *service,
-	const struct domain *name, struct ticket ticket, int tag)
+/* Weak: a test that makes a real asker gets the real ones. */
+__attribute__((weak)) void ask_srv(struct asker *a, const char *service, const struct domain *name,
+	struct ticket ticket, int tag)
 {
-	(void)r;
+	(void)a;
 	ask(name->name, strstr(service, "xmpps") ? FAKE_SRV_DIRECT : FAKE_SRV, ticket, tag);
 }
 
-__attribute__((weak)) void resolve_addr(
-	struct resolver *r, const struct domain *name, int family, struct ticket ticket, int tag)
+__attribute__((weak)) void ask_addr(
+	struct asker *a, const struct domain *name, int family, struct ticket ticket, int tag)
 {
-	(void)r;
+	(void)a;
 	ask(name->name, family == AF_INET ? FAKE_A : FAKE_AAAA, ticket, tag);
 }

@@ -1,4 +1,4 @@
-/* A resolver of a few lines in place of net/resolve.c: answers come from a table, after a delay. */
+/* A scout of a few lines in place of core/ask.c: answers come from a table, after a delay. */
 #ifndef FEDGATE_TESTS_FAKE_DNS_H
 #define FEDGATE_TESTS_FAKE_DNS_H
 

@@ -175,8 +175,8 @@ bool worker_has_address(const struct worker *w, const struct sockaddr_storage *a
 	return false;
 }
 
-struct ticket worker_ticket(struct worker *w, void *object,
-	void (*answer)(void *object, const struct resolve_answer *answer))
+struct ticket worker_ticket(
+	struct worker *w, void *object, void (*answer)(void *object, const struct answer *answer))
 {
 	/* A slot is never used again here: a stale ticket cannot be mistaken. */
 	w->slots = mem_realloc(w->slots, (w->slot_count + 1) * sizeof *w->slots);
@@ -190,7 +190,7 @@ void worker_ticket_drop(struct worker *w, struct ticket t)
 	w->slots[t.slot].object = NULL;
 }
 
-void fake_worker_answer(struct fake_worker *f, const struct resolve_answer *answer)
+void fake_worker_answer(struct fake_worker *f, const struct answer *answer)
 {
 	struct ticket_slot *s = &f->w.slots[answer->ticket.slot];
 	if (s->object)

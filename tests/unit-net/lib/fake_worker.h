@@ -20,7 +20,7 @@ void fake_worker_free(struct fake_worker *f); /* fails the test when handles are
 /* Turns until the condition holds (true) or the time is over (false). NULL: for that time. */
 bool fake_worker_run(struct fake_worker *f, bool (*until)(void *arg), void *arg, uint64_t max_ms);
 /* Gives an answer to whoever holds its ticket, as the worker does. */
-void fake_worker_answer(struct fake_worker *f, const struct resolve_answer *answer);
+void fake_worker_answer(struct fake_worker *f, const struct answer *answer);
 
 extern int64_t fake_wall_s; /* what worker_wall_s() says */
 
