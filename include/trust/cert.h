@@ -8,7 +8,12 @@
 
 #include <stdint.h>
 
-enum { CERT_NAMES_MAX = 200, CERT_CHAIN_MAX = 8, CERT_CHAIN_MAX_BYTES = 100000 };
+enum {
+	CERT_NAMES_MAX = 200,
+	CERT_CHAIN_MAX = 8,
+	CERT_CHAIN_MAX_BYTES = 100000,
+	CERT_PATH_MAX = CERT_CHAIN_MAX + 3,
+};
 
 enum cert_name_kind { CERT_NAME_DNS, CERT_NAME_SRV, CERT_NAME_XMPP };
 
@@ -42,6 +47,8 @@ struct cert_set *cert_set_new(struct slice pem, size_t *skipped, struct err *e);
 struct cert_set *cert_set_hold(struct cert_set *s);
 void cert_set_release(struct cert_set *s); /* NULL is fine */
 size_t cert_set_count(const struct cert_set *s);
+/* A set of one, from DER (copied): for an anchor that something else vouches for. */
+struct cert_set *cert_set_of(struct slice der, struct err *e);
 
 /* Which rules a chain is judged by (protocol sheet ID-7, ID-9). */
 struct cert_rules {
@@ -60,5 +67,20 @@ struct cert_rules {
  * verified path's earliest notAfter goes to *not_after (may be NULL; 0 with an error). */
 struct err cert_judge(const struct slice *chain, size_t count, const struct cert_set *set,
 	const struct cert_rules *rules, int64_t now, struct cert_facts *facts, int64_t *not_after);
+
+/* The path that was verified: leaf first, the anchor last. Slices are borrowed from the chain, the
+ * anchor's from the set. */
+struct cert_path {
+	size_t count; /* 0 with an error */
+	struct slice certs[CERT_PATH_MAX];
+	int64_t not_after;
+};
+/* The same as cert_judge(), with the path. */
+struct err cert_judge_path(const struct slice *chain, size_t count, const struct cert_set *set,
+	const struct cert_rules *rules, int64_t now, struct cert_facts *facts,
+	struct cert_path *path);
+
+/* The SubjectPublicKeyInfo in a certificate, borrowed from it; false when it cannot be read. */
+bool cert_spki(struct slice der, struct slice *spki);
 
 #endif

@@ -10,7 +10,8 @@
 
 enum { TLSA_RECORDS_MAX = 32, TLSA_DATA_MAX = 64, TLSA_RDATA_MAX = 16384 };
 
-/* mtype 0 (the whole certificate or key) is kept as its SHA-256, so that a record is small. */
+/* mtype 0 (the whole certificate or key) is kept as its SHA-256, so that a record is small; the
+ * authority of a `2 0 0` must therefore be in the chain like that of any other (RFC 7671 5.2.2). */
 struct tlsa_record {
 	uint8_t usage, selector, mtype;
 	uint8_t len;
@@ -21,14 +22,14 @@ struct tlsa_record {
 struct tlsa_set {
 	size_t count; /* usable ones, those of a weaker digest already left out (RFC 7671 9) */
 	struct tlsa_record records[TLSA_RECORDS_MAX];
-	size_t unusable; /* unknown values, wrong lengths, over the maximum (DANE-2) */
+	size_t unusable; /* unknown values, wrong lengths, over a maximum (DANE-2) */
 };
 
 /* Adds a record's RDATA; one that cannot be used is counted, never an error. */
 void tlsa_add(struct tlsa_set *set, struct slice rdata);
 /* After the last tlsa_add: of each (usage, selector) only the strongest digest stays. */
 void tlsa_settle(struct tlsa_set *set);
-/* The union of two, for the inbound side (DANE-5: all targets' records count). */
+/* The union of two that were settled, for the inbound side (DANE-5: all targets' records count). */
 void tlsa_merge(struct tlsa_set *into, const struct tlsa_set *from);
 
 struct tlsa_question {
@@ -39,7 +40,7 @@ struct tlsa_question {
 	struct domain names[2];
 	const struct cert_set *sets[2]; /* usages 0 and 1: PKIX must hold under one of them */
 	struct cert_rules rules[2];
-	bool only_3_and_2; /* inbound: other usages are no match (DANE-5) */
+	bool only_3_and_2; /* inbound: records of other usages cannot be used (DANE-5) */
 	int64_t now;
 };
 
@@ -51,7 +52,7 @@ struct tlsa_match {
 	struct tlsa_record record; /* the one that matched */
 	int64_t not_after;  /* of the path, usages 0 to 2; 0: the records' TTL is the limit */
 	struct err nearest; /* with a mismatch: what kept a record that fits from counting (a name,
-			       a date), or ERR_OK */
+			       a date; an ERR_CERT_ code), or ERR_OK */
 };
 
 struct tlsa_match tlsa_judge(const struct tlsa_set *set, const struct tlsa_question *q);

@@ -181,3 +181,14 @@ struct err cert_read(struct slice der, struct cert_facts *out)
 	mbedtls_x509_crt_free(&crt);
 	return e;
 }
+
+bool cert_spki(struct slice der, struct slice *spki)
+{
+	mbedtls_x509_crt crt;
+	mbedtls_x509_crt_init(&crt);
+	bool fine = !err_is(cert_parse(&crt, der, false));
+	if (fine)
+		*spki = slice_of(crt.pk_raw.p, crt.pk_raw.len);
+	mbedtls_x509_crt_free(&crt);
+	return fine;
+}

@@ -22,7 +22,7 @@ static const mbedtls_x509_crt_profile profile = {
 	.rsa_min_bitlen = 2048,
 };
 
-enum { RSA_MAX_EXPONENT_BITS = 32, PATH_MAX_CERTS = CERT_CHAIN_MAX + 3 };
+enum { RSA_MAX_EXPONENT_BITS = 32 };
 
 /* ---- sets ---- */
 
@@ -67,6 +67,19 @@ struct cert_set *cert_set_new(struct slice pem, size_t *skipped, struct err *e)
 	return NULL;
 }
 
+struct cert_set *cert_set_of(struct slice der, struct err *e)
+{
+	struct cert_set *s = MEM_NEW(struct cert_set);
+	mbedtls_x509_crt_init(&s->anchors);
+	s->refs = 1;
+	s->count = 1;
+	*e = cert_parse(&s->anchors, der, true);
+	if (!err_is(*e))
+		return s;
+	cert_set_release(s);
+	return NULL;
+}
+
 struct cert_set *cert_set_hold(struct cert_set *s)
 {
 	s->refs++;
@@ -90,7 +103,7 @@ size_t cert_set_count(const struct cert_set *s)
 
 /* The path that the library settled on, leaf first. */
 struct path {
-	const mbedtls_x509_crt *certs[PATH_MAX_CERTS];
+	const mbedtls_x509_crt *certs[CERT_PATH_MAX];
 	size_t count;
 };
 
@@ -98,7 +111,7 @@ static int on_path(void *arg, mbedtls_x509_crt *crt, int depth, uint32_t *flags)
 {
 	struct path *path = arg;
 	(void)flags;
-	if (depth >= PATH_MAX_CERTS)
+	if (depth >= CERT_PATH_MAX)
 		return -1;
 	path->certs[depth] = crt;
 	if ((size_t)depth + 1 > path->count)
@@ -238,8 +251,18 @@ static struct err explain(const struct material *m, const struct path *path,
 	return e;
 }
 
+/* The certificates were read where they lie, so their bytes outlive what the library made of
+ * them. */
+static void write_path(const struct path *path, struct cert_path *out)
+{
+	out->count = path->count;
+	for (size_t i = 0; i < path->count; i++)
+		out->certs[i] = slice_of(path->certs[i]->raw.p, path->certs[i]->raw.len);
+}
+
 static struct err judge_chain(const struct slice *chain, size_t count, const struct cert_set *set,
-	const struct cert_rules *rules, int64_t now, struct cert_facts *leaf, int64_t *not_after)
+	const struct cert_rules *rules, int64_t now, const struct cert_facts *leaf,
+	struct cert_path *out)
 {
 	struct material m;
 	struct path path = {.count = 0};
@@ -248,17 +271,20 @@ static struct err judge_chain(const struct slice *chain, size_t count, const str
 	if (!err_is(e))
 		e = explain(&m, &path, chain, count, find_path(&m.list, set, &path));
 	if (!err_is(e))
-		e = judge_path(&path, leaf, rules, now, not_after);
+		e = judge_path(&path, leaf, rules, now, &out->not_after);
+	if (!err_is(e))
+		write_path(&path, out);
 	mbedtls_x509_crt_free(&m.list);
 	return e;
 }
 
-struct err cert_judge(const struct slice *chain, size_t count, const struct cert_set *set,
-	const struct cert_rules *rules, int64_t now, struct cert_facts *facts, int64_t *not_after)
+struct err cert_judge_path(const struct slice *chain, size_t count, const struct cert_set *set,
+	const struct cert_rules *rules, int64_t now, struct cert_facts *facts,
+	struct cert_path *path)
 {
 	size_t bytes = 0;
-	int64_t earliest = 0;
 	memset(facts, 0, sizeof *facts);
+	memset(path, 0, sizeof *path);
 	for (size_t i = 0; i < count; i++)
 		bytes += chain[i].len;
 	struct err e = err_make(count ? ERR_OK : ERR_CERT_NONE);
@@ -267,8 +293,18 @@ struct err cert_judge(const struct slice *chain, size_t count, const struct cert
 	if (!err_is(e) && (count > CERT_CHAIN_MAX || bytes > CERT_CHAIN_MAX_BYTES))
 		e = err_make(ERR_CERT_CHAIN);
 	if (!err_is(e))
-		e = judge_chain(chain, count, set, rules, now, facts, &earliest);
+		e = judge_chain(chain, count, set, rules, now, facts, path);
+	if (err_is(e))
+		memset(path, 0, sizeof *path);
+	return e;
+}
+
+struct err cert_judge(const struct slice *chain, size_t count, const struct cert_set *set,
+	const struct cert_rules *rules, int64_t now, struct cert_facts *facts, int64_t *not_after)
+{
+	struct cert_path path;
+	struct err e = cert_judge_path(chain, count, set, rules, now, facts, &path);
 	if (not_after)
-		*not_after = err_is(e) ? 0 : earliest;
+		*not_after = path.not_after;
 	return e;
 }
