@@ -21,6 +21,7 @@ static const struct verb verbs[] = {
 	{"check", cmd_check, "read the whole configuration and report every fault; starts nothing"},
 	{"backend-config", cmd_backend_config,
 		"print what Prosody or ejabberd needs behind this gate"},
+	{"probe", cmd_probe, "do what a peer of a domain does, and say what is wrong"},
 	{"reference", cmd_reference, "print every key of the configuration"},
 	{"help", help, "print this"},
 	{"version", version, "print the version"},
