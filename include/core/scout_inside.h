@@ -8,7 +8,7 @@
 
 enum {
 	SCOUT_QUEUE_MAX = 8 << 20, /* bytes of answers that a worker has not read */
-	SCOUT_UNREAD_MS = 10000,   /* for how long it may read nothing at all */
+	SCOUT_UNREAD_MS = 3000,    /* for how long it may read nothing at all */
 };
 
 /* A worker's line: its questions are told as they come, answers are queued. It closes itself when

@@ -7,7 +7,7 @@
 #include "base/buf.h"
 #include "core/ask.h"
 
-enum { SCOUT_QUESTION_MAX = 512, SCOUT_ANSWER_MAX = 32 * 1024 };
+enum { SCOUT_QUESTION_MAX = 512, SCOUT_ANSWER_MAX = 20 * 1024 };
 
 struct scout_question {
 	uint32_t serial; /* the worker's; comes back with the answer */

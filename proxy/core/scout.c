@@ -51,7 +51,9 @@ struct scout {
 	struct asked asked[ASKED_MAX]; /* slot 0 stays unused */
 	uint32_t free_slot;
 	unsigned share; /* open questions of one worker */
-	struct timer root_again;
+	struct timer root_again, stop_timer;
+	unsigned lines;
+	bool stopping;
 	enum resolve_status root; /* as it was last */
 	bool root_known;
 	struct answer answer; /* the one being told */
@@ -78,6 +80,17 @@ static void answer(struct scout *s, struct asked *a)
 	s->free_slot = (uint32_t)(a - s->asked);
 }
 
+/* Records without DNSSEC's word say nothing (RFC 6698 4.1) and do not travel. */
+static void read_tlsa(const struct resolve_answer *from, struct tlsa_set *set)
+{
+	if (!from->secure || !from->raw)
+		return;
+	for (size_t i = 0; i < from->raw->count; i++)
+		tlsa_add(set, from->raw->rdata[i]);
+	tlsa_settle(set);
+	set->unusable += from->raw->dropped;
+}
+
 static void on_resolved_root(struct scout *s, const struct resolve_answer *found);
 
 static void on_resolved(void *arg, const struct resolve_answer *found)
@@ -91,6 +104,8 @@ static void on_resolved(void *arg, const struct resolve_answer *found)
 	if (!a)
 		return;
 	s->answer = (struct answer){.dns = *found};
+	if (a->kind == ASK_TLSA)
+		read_tlsa(found, &s->answer.tlsa);
 	answer(s, a);
 }
 
@@ -152,10 +167,18 @@ static void on_asked(void *arg, const struct scout_question *q)
 	ask(s, q, (struct ticket){(uint32_t)(a - s->asked), a->gen});
 }
 
+static void end_if_alone(struct scout *s)
+{
+	if (s->stopping && !s->lines)
+		uv_stop(s->loop);
+}
+
 static void on_gone(void *arg)
 {
 	struct seat *seat = arg;
 	seat->line = NULL;
+	seat->scout->lines--;
+	end_if_alone(seat->scout);
 }
 
 static const struct scout_line_events line_events = {.asked = on_asked, .gone = on_gone};
@@ -218,10 +241,13 @@ static void on_line(void *arg, unsigned worker, int fd)
 		return;
 	}
 	struct seat *seat = &s->seats[worker];
-	if (seat->line)
+	if (seat->line) {
 		scout_line_close(seat->line);
+		s->lines--;
+	}
 	seat->line_gen++;
 	seat->line = scout_line_new(s->loop, s->timers, fd, worker, &line_events, seat);
+	s->lines += seat->line != NULL;
 }
 
 static void on_reload(void *arg, struct gate *gate, struct registry *registry)
@@ -233,11 +259,21 @@ static void on_reload(void *arg, struct gate *gate, struct registry *registry)
 	log_set_level(gate->log_level);
 }
 
+static void on_stop_late(void *arg)
+{
+	struct scout *s = arg;
+	uv_stop(s->loop);
+}
+
+/* Workers deliver what they hold until their end, and may have to find out where to. */
 static void on_stop(void *arg, uint64_t within_ms)
 {
 	struct scout *s = arg;
-	(void)within_ms; /* workers that still wait have their own deadlines */
-	uv_stop(s->loop);
+	if (s->stopping)
+		return;
+	s->stopping = true;
+	timer_start(s->timers, &s->stop_timer, within_ms, on_stop_late, s);
+	end_if_alone(s);
 }
 
 static const struct channel_events channel_events = {
@@ -275,6 +311,7 @@ static void tear_down(struct scout *s)
 			scout_line_close(s->seats[i].line);
 	}
 	timer_stop(s->timers, &s->root_again);
+	timer_stop(s->timers, &s->stop_timer);
 	if (s->resolver)
 		resolver_free(s->resolver);
 	if (s->channel)

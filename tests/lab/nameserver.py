@@ -4,15 +4,21 @@
     names.peer("gondor.example", "10.99.0.50", starttls=5269, direct=5270)
     names.start()                      # names.anchor: the trust anchor file for libunbound
     names.set("gondor.example", "A", "10.99.0.77"); names.commit()
+    names.tlsa("xmpp.gondor.example", 5269, 3, 1, 1, identity.chain)
 
 It answers everything (the root is its own), so a resolver that forwards to it learns of every
 other name that there is none. Further zones: "unsigned" (a delegation without DS) and "bogus"
 (a DS that no key of the zone matches).
 """
 
+import hashlib
+import pathlib
 import shutil
 import subprocess
 import time
+
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
 
 from lab.net import LabError
 
@@ -48,11 +54,24 @@ template:
     journal-content: all
 zone:
 """
-UNKNOWN_KEY = "DS 1 13 2 " + 64 * "ab"
+UNKNOWN_KEY = "DS 1 13 2 " + 32 * "ab"
+
+
+MATCHING = {0: lambda der: der, 1: lambda der: hashlib.sha256(der).digest(),
+            2: lambda der: hashlib.sha512(der).digest()}
 
 
 def _absolute(name):
     return name if name.endswith(".") else name + "."
+
+
+def tlsa_record(certificate, usage=3, selector=1, mtype=1):
+    """The text of a TLSA record (RFC 6698, 2.1) for the first certificate of a PEM file."""
+    leaf = x509.load_pem_x509_certificate(pathlib.Path(certificate).read_bytes())
+    der = (leaf.public_bytes(serialization.Encoding.DER) if selector == 0 else
+           leaf.public_key().public_bytes(serialization.Encoding.DER,
+                                          serialization.PublicFormat.SubjectPublicKeyInfo))
+    return f"{usage} {selector} {mtype} {MATCHING[mtype](der).hex()}"
 
 
 class NameServer:
@@ -119,6 +138,12 @@ class NameServer:
         for service, port in (("xmpp-server", starttls), ("xmpps-server", direct)):
             self.set(f"_{service}._tcp.{domain}", "SRV",
                      *([f"0 0 {port} {_absolute(host)}"] if port else []))
+
+    def tlsa(self, target, port, usage, selector, mtype, certificate, more=False):
+        """The TLSA record of a target's port, for a PEM file; `more`: beside those it has."""
+        name = f"_{port}._tcp.{_absolute(target)}"
+        others = self.records.get((name, "TLSA"), []) if more else []
+        self.set(name, "TLSA", *others, tlsa_record(certificate, usage, selector, mtype))
 
     def _parent_lines(self, zone):
         """What the parent says about its delegations."""

@@ -4,7 +4,7 @@ import ctypes
 import dataclasses
 import socket
 
-A, SRV = 1, 33
+A, SRV, TLSA = 1, 33, 52
 
 
 class _Result(ctypes.Structure):  # struct ub_result of unbound.h

@@ -6,6 +6,10 @@ relay that misbehaves for some names. Prints "PORT ANCHOR WRONG-ANCHOR", ends wh
   *.slow.example       no answer         *.garbage.example   bytes that are no answer
   many.example         as many SRV and A records as fit into a message
   bogus.signed.example an answer whose data does not fit its signature
+  stripped.signed.example, *.stripped.signed.example: the answer without its signatures
+  expired.signed.example: signed with the zone's key, until a year ago
+  record-BYTES.example TLSA with so many bytes
+  .                    a key, without a signature
   count-K.NAME         A 10.0.HI.LO: how often NAME was asked for
 """
 import os
@@ -18,12 +22,17 @@ import tempfile
 import threading
 import time
 
+import dns.dnssec
 import dns.flags
 import dns.message
 import dns.query
 import dns.rcode
 import dns.rdatatype
 import dns.rrset
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+YEAR = 365 * 86400
+KEY = {}
 
 ZONE = """$ORIGIN example.
 $TTL 600
@@ -52,7 +61,14 @@ _xmpp-server._tcp.onlyodd SRV 1 1 0 x.full
 short 1 A 192.0.2.3
 zero 0 A 192.0.2.4
 long 1000000 A 192.0.2.5
-"""
+_5269._tcp.x.full TLSA 3 1 1 {hash}
+chain CNAME tosigned
+tosigned CNAME www.signed
+odd CNAME an\\.odd.full
+an\\.odd.full A 192.0.2.8
+loop1 CNAME loop2
+loop2 CNAME loop1
+""".replace("{hash}", 32 * "ab")
 SIGNED = """$ORIGIN signed.example.
 $TTL 600
 @ SOA ns.example. hostmaster.example. 1 3600 600 86400 86400
@@ -60,7 +76,17 @@ $TTL 600
 www A 192.0.2.6
 bogus A 192.0.2.7
 _xmpp-server._tcp SRV 1 1 5269 www
-"""
+_5269._tcp.www TLSA 3 1 1 {hash}
+_5269._tcp.www TLSA 2 0 1 {hash}
+_5270._tcp.www TLSA 255 9 9 00
+alias CNAME alias2
+alias2 CNAME www
+outside CNAME x.full.example.
+stripped A 192.0.2.9
+_5269._tcp.stripped TLSA 3 1 1 {hash}
+expired A 192.0.2.10
+""".replace("{hash}", 32 * "ab") + "".join(
+    "_5271._tcp.www TLSA 3 1 1 %064x\n" % n for n in range(40))
 CONF = """server:
     listen: 127.0.0.1@{port}
     rundir: "{dir}"
@@ -120,6 +146,32 @@ def wait_for_keys(port):
     raise SystemExit("knotd does not answer")
 
 
+def load_key(directory, keys):
+    """The key that knotd made for its zone, to sign with other dates than it would."""
+    folder = os.path.join(directory, "keys", "keys")
+    name = next(one for one in os.listdir(folder) if one.endswith(".pem"))
+    with open(os.path.join(folder, name), "rb") as f:
+        KEY.update(private=load_pem_private_key(f.read(), None), dnskey=keys[0])
+
+
+def expired(query):
+    reply = dns.message.make_response(query)
+    rrset = dns.rrset.from_text("expired.signed.example.", 600, "IN", "A", "192.0.2.10")
+    then = time.time() - YEAR
+    signature = dns.dnssec.sign(rrset, KEY["private"], dns.name.from_text("signed.example."),
+                                KEY["dnskey"], inception=then - YEAR, expiration=then)
+    reply.answer += [rrset, dns.rrset.from_rdata(rrset.name, 600, signature)]
+    return reply
+
+
+def stripped(reply):
+    for section in (reply.answer, reply.authority):
+        section[:] = [one for one in section
+                      if one.rdtype not in (dns.rdatatype.RRSIG, dns.rdatatype.NSEC,
+                                            dns.rdatatype.NSEC3)]
+    return reply
+
+
 def write_anchors(directory, keys):
     right, wrong = os.path.join(directory, "anchor"), os.path.join(directory, "wrong")
     other = str(keys[0])
@@ -160,6 +212,19 @@ def scripted(query, udp):
         return reply.to_wire()
     if name.endswith("many.example."):
         return many(query, kind, udp).to_wire(max_size=65535)
+    if name == "." and kind == dns.rdatatype.DNSKEY:
+        reply.answer.append(dns.rrset.from_rdata(".", 600, KEY["dnskey"]))
+        return reply.to_wire()
+    if name == "expired.signed.example." and kind == dns.rdatatype.A:
+        return expired(query).to_wire()
+    if name.startswith("_5269._tcp.record-"):
+        size = int(name.split("-")[1].split(".")[0])
+        if udp:
+            reply.flags |= dns.flags.TC
+        else:
+            reply.answer.append(dns.rrset.from_text(name, 600, "IN", "TLSA",
+                                                    "3 1 0 " + size * "ab"))
+        return reply.to_wire(max_size=65535)
     if name.startswith("count-"):
         with lock:
             n = counts.get(name.split(".", 1)[1], 0)
@@ -177,7 +242,10 @@ def answer(wire, port, udp):
     if out is not None:
         return out
     ask = dns.query.udp if udp else dns.query.tcp
-    out = ask(query, "127.0.0.1", port=port, timeout=2).to_wire(max_size=65535)
+    reply = ask(query, "127.0.0.1", port=port, timeout=2)
+    if name.endswith("stripped.signed.example."):
+        reply = stripped(reply)
+    out = reply.to_wire(max_size=65535)
     if name == "bogus.signed.example.":
         out = out.replace(b"\xc0\x00\x02\x07", b"\xc0\x00\x02\x66")
     return out
@@ -231,7 +299,9 @@ def main():
     child = None
     try:
         child, port = start_knot(directory)
-        anchors = write_anchors(directory, wait_for_keys(port))
+        keys = wait_for_keys(port)
+        load_key(directory, keys)
+        anchors = write_anchors(directory, keys)
         udp, tcp = bind_both()
         threading.Thread(target=serve_udp, args=(udp, port), daemon=True).start()
         threading.Thread(target=serve_tcp, args=(tcp, port), daemon=True).start()

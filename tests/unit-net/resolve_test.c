@@ -56,20 +56,39 @@ static int stop_server(void **state)
 
 enum { TIMEOUT_MS = 1500 };
 
+struct tlsa_seen {
+	size_t count, dropped, first_len;
+	unsigned char first[8];
+};
+
 struct questioner {
 	struct fake_worker *f;
 	struct resolver *resolver;
 	struct resolve_answer answers[100];
 	size_t count, want;
+	struct tlsa_seen tlsa; /* of the last TLSA answer */
 	bool free_in_callback;
 };
 
 static struct questioner the;
 
+/* The records are borrowed: what the test wants to see is kept. */
+static void note_tlsa(struct tlsa_seen *seen, const struct resolve_raw *raw)
+{
+	*seen = (struct tlsa_seen){.count = raw->count, .dropped = raw->dropped};
+	if (!raw->count)
+		return;
+	seen->first_len = raw->rdata[0].len;
+	memcpy(seen->first, raw->rdata[0].ptr,
+		seen->first_len < sizeof seen->first ? seen->first_len : sizeof seen->first);
+}
+
 static void on_done(void *arg, const struct resolve_answer *answer)
 {
 	struct questioner *a = arg;
 	a->answers[a->count++] = *answer;
+	if (answer->raw)
+		note_tlsa(&a->tlsa, answer->raw);
 	if (a->free_in_callback && a->resolver) {
 		resolver_free(a->resolver);
 		a->resolver = NULL;
@@ -105,6 +124,9 @@ static int tear_down(void **state)
 	return 0;
 }
 
+/* SRV: 0; SRV_DIRECT: 1; AF_INET, AF_INET6; ROOT; TLSA + PORT */
+enum { ROOT = 1000, TLSA = 100000 };
+
 static void ask(const char *name, int type)
 {
 	struct domain d = {0};
@@ -112,7 +134,11 @@ static void ask(const char *name, int type)
 	d.len = (uint8_t)strlen(name);
 	memcpy(d.name, name, d.len);
 	the.want++;
-	if (type == AF_INET || type == AF_INET6)
+	if (type >= TLSA)
+		resolve_tlsa(the.resolver, &d, (uint16_t)(type - TLSA), t, type);
+	else if (type == ROOT)
+		resolve_root(the.resolver, t, type);
+	else if (type == AF_INET || type == AF_INET6)
 		resolve_addr(the.resolver, &d, type, t, 10 + type);
 	else
 		resolve_srv(the.resolver, type ? "_xmpps-server._tcp" : "_xmpp-server._tcp", &d, t,
@@ -129,6 +155,7 @@ static bool all_there(void *unused)
 static const struct resolve_answer *answer_to(const char *name, int type)
 {
 	the.count = the.want = 0;
+	the.tlsa = (struct tlsa_seen){0};
 	ask(name, type);
 	assert_int_equal(the.count, 0); /* never from inside the call */
 	assert_true(fake_worker_run(the.f, all_there, NULL, 6000));
@@ -271,6 +298,102 @@ static void validation_tells_secure_from_insecure_and_bogus(void **state)
 	open_resolver(forward, wrong_anchor, 100);
 	assert_int_equal(answer_to("www.signed.example", AF_INET)->status, RESOLVE_BOGUS);
 	assert_int_equal(answer_to("x.full.example", AF_INET)->status, RESOLVE_DATA);
+}
+
+/* D01: never insecure, never without DNSSEC in a second try */
+static void what_was_tampered_with_is_bogus(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *name;
+		int type;
+	} rows[] = {
+		{"stripped.signed.example", AF_INET},         /* no signature */
+		{"nothing.stripped.signed.example", AF_INET}, /* no proof that there is none */
+		{"stripped.signed.example", TLSA + 5269},     /* the attack on DANE alone */
+		{"expired.signed.example", AF_INET},
+		{"bogus.signed.example", AF_INET},
+	};
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		const struct resolve_answer *a = answer_to(rows[i].name, rows[i].type);
+		if (a->status != RESOLVE_BOGUS || a->secure || a->addr_count || the.tlsa.count)
+			fail_msg("%s: status %d", rows[i].name, a->status);
+	}
+}
+
+/* ---- TLSA: DANE-2, RFC 7671 3 ---- */
+
+static void tlsa_records_come_as_they_are(void **state)
+{
+	(void)state;
+	const struct resolve_answer *a = answer_to("www.signed.example", TLSA + 5269);
+	assert_int_equal(a->status, RESOLVE_DATA);
+	assert_true(a->secure);
+	assert_in_range(a->ttl, 599, 600);
+	assert_int_equal(the.tlsa.count, 2);
+	assert_int_equal(the.tlsa.first_len, 3 + 32);
+	assert_int_equal(the.tlsa.first[3], 0xab);
+	(void)answer_to("www.signed.example", TLSA + 5270); /* what makes no sense is not ours */
+	assert_int_equal(the.tlsa.count, 1);
+	assert_memory_equal(the.tlsa.first, "\377\11\11\0", 4);
+	a = answer_to("www.signed.example", TLSA + 5272);
+	assert_int_equal(a->status, RESOLVE_NONE);
+	assert_true(a->secure);
+	a = answer_to("x.full.example", TLSA + 5269);
+	assert_int_equal(a->status, RESOLVE_DATA);
+	assert_false(a->secure);
+}
+
+static void tlsa_records_are_cut_at_their_maximum(void **state)
+{
+	(void)state;
+	(void)answer_to("www.signed.example", TLSA + 5271);
+	assert_int_equal(the.tlsa.count, RESOLVE_RAW_MAX);
+	assert_int_equal(the.tlsa.dropped, 40 - RESOLVE_RAW_MAX);
+	(void)answer_to("record-60000.example", TLSA + 5269); /* one of 60 kB */
+	assert_int_equal(the.tlsa.count, 1);
+	assert_int_equal(the.tlsa.first_len, 60003);
+}
+
+/* ---- aliases: DANE-7, RFC 7671 7 ---- */
+
+static void the_end_of_a_chain_of_aliases_is_told(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *name, *canonical;
+		bool aliased, secure;
+	} rows[] = {
+		{"www.signed.example", "", false, true},
+		{"alias.signed.example", "www.signed.example", true, true},
+		{"outside.signed.example", "x.full.example", true, false},
+		{"chain.example", "www.signed.example", true, false}, /* its start is not signed */
+		{"c.alias.example", "x.full.example", true, false},
+		{"odd.example", "", true, false}, /* where it leads is no host name */
+	};
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		const struct resolve_answer *a = answer_to(rows[i].name, AF_INET);
+		if (a->status != RESOLVE_DATA || a->aliased != rows[i].aliased ||
+			a->secure != rows[i].secure ||
+			strcmp(a->canonical.name, rows[i].canonical) != 0)
+			fail_msg("%s: aliased %d secure %d to `%s`", rows[i].name, a->aliased,
+				a->secure, a->canonical.name);
+	}
+	assert_int_not_equal(answer_to("loop1.example", AF_INET)->status, RESOLVE_DATA);
+}
+
+/* ---- the root ---- */
+
+static void a_root_that_fails_validation_is_told_from_one_that_does_not_answer(void **state)
+{
+	(void)state;
+	assert_int_not_equal(answer_to("", ROOT)->status, RESOLVE_BOGUS); /* no anchor for it */
+	resolver_free(the.resolver);
+	open_resolver(forward, "/usr/share/dns/root.key", 100); /* another root, as it were */
+	assert_int_equal(answer_to("", ROOT)->status, RESOLVE_BOGUS);
+	resolver_free(the.resolver);
+	open_resolver("127.0.0.1@9", "/usr/share/dns/root.key", 100);
+	assert_int_not_equal(answer_to("", ROOT)->status, RESOLVE_BOGUS);
 }
 
 /* D10, and the attack of a thousand records */
@@ -450,6 +573,7 @@ static void a_resolver_that_cannot_be_set_up_says_so(void **state)
 	(void)state;
 	static const struct resolve_config rows[] = {
 		{.forward = "not an address", .timeout_ms = 1000, .max_pending = 10},
+		{.trust_anchor = "/nowhere/root.key", .timeout_ms = 1000, .max_pending = 10},
 	};
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		struct err e = err_ok();
@@ -470,6 +594,11 @@ int main(void)
 		RESOLVE_TEST(records_that_cannot_be_dialled_are_left_out),
 		RESOLVE_TEST(kinds_of_failure_stay_apart),
 		RESOLVE_TEST(validation_tells_secure_from_insecure_and_bogus),
+		RESOLVE_TEST(what_was_tampered_with_is_bogus),
+		RESOLVE_TEST(tlsa_records_come_as_they_are),
+		RESOLVE_TEST(tlsa_records_are_cut_at_their_maximum),
+		RESOLVE_TEST(the_end_of_a_chain_of_aliases_is_told),
+		RESOLVE_TEST(a_root_that_fails_validation_is_told_from_one_that_does_not_answer),
 		RESOLVE_TEST(answers_are_cut_at_their_maximum),
 		RESOLVE_TEST(times_to_live_are_kept_within_bounds),
 		RESOLVE_TEST(what_was_asked_is_not_asked_again),
