@@ -142,6 +142,21 @@ const struct resolve_answer *lookup_tlsa(
 	return &l->answer;
 }
 
+bool lookup_has_caa(struct lookup *l, const struct domain *name)
+{
+	struct domain at = *name;
+	for (;;) {
+		l->done = false;
+		resolve_caa(l->resolver, &at, (struct ticket){0}, OWN_TAG);
+		turn_until_done(l);
+		const char *dot = strchr(at.name, '.');
+		if (l->answer.status == RESOLVE_DATA)
+			return true;
+		if (!dot || err_is(domain_parse(slice_str(dot + 1), &at)))
+			return false;
+	}
+}
+
 static void on_page(void *arg, const struct fetch_answer *answer)
 {
 	struct lookup *l = arg;

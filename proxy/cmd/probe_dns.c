@@ -314,6 +314,16 @@ static void look_for_tlsa(struct probe *p, struct probe_target *t)
 			t->secure ? t->host.name : p->domain.name, NULL, NULL);
 }
 
+static void look_for_caa(struct probe *p)
+{
+	bool there = lookup_has_caa(p->lookup, &p->domain);
+	probe_say(p->report, there ? SAY_FINE : SAY_NONE, "dns", err_ok(),
+		"%s%s CAA record says which authorities may issue certificates", p->domain.name,
+		there ? ": a" : ": no");
+	if (p->own && !there)
+		probe_find(p->report, FIND_CAA_MISSING, p->domain.name, NULL, NULL, NULL);
+}
+
 void probe_dns(struct probe *p)
 {
 	bool fallback = true;
@@ -330,4 +340,5 @@ void probe_dns(struct probe *p)
 		ask_addresses(p, &p->targets[i]);
 		look_for_tlsa(p, &p->targets[i]);
 	}
+	look_for_caa(p);
 }
