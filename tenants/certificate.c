@@ -152,7 +152,9 @@ static void judge_leaf(const struct cert_facts *facts, const struct tenant *t,
 {
 	judge_dates(facts, p, now, faults);
 	judge_purpose(facts, p, faults);
-	judge_names(facts, t, p, faults);
+	/* POSH-5, RFC 7671 5.1: who is proven by a document or by DANE needs no name in it. */
+	if (t->proof == TENANT_CERTIFICATE)
+		judge_names(facts, t, p, faults);
 }
 
 /* Which certificate of the chain the key belongs to, if not the first; 0: none. */
@@ -208,7 +210,7 @@ static bool judge_key(const struct chain *c, const struct cert_facts *facts,
 
 /* --deep: what strangers will think of the chain. */
 static void judge_chain(const struct chain *c, const struct certificate_pair *p,
-	const struct certificate_rules *rules, struct faults *faults)
+	const struct certificate_rules *rules, bool by_authority, struct faults *faults)
 {
 	struct cert_facts facts;
 	for (size_t i = 1; i < c->count; i++) {
@@ -228,7 +230,7 @@ static void judge_chain(const struct chain *c, const struct certificate_pair *p,
 			return;
 		}
 	}
-	if (!rules->authorities)
+	if (!rules->authorities || !by_authority)
 		return;
 	struct slice ders[CERT_CHAIN_MAX];
 	for (size_t i = 0; i < c->count; i++)
@@ -257,7 +259,7 @@ void certificate_judge(const struct certificate_pair *p, const struct tenant *t,
 		if (first)
 			judge_leaf(&facts, t, p, rules->now, faults);
 		if (first && rules->deep)
-			judge_chain(&chain, p, rules, faults);
+			judge_chain(&chain, p, rules, t->proof == TENANT_CERTIFICATE, faults);
 	}
 	buf_fini(&chain.text);
 	buf_fini(&chain.der);

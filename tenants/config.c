@@ -148,7 +148,7 @@ static void read_setting(struct config_file *f, const struct setting *s, void *o
 static void finish_row(struct config_file *f, size_t i, bool whole, void *object)
 {
 	const struct config_row *row = &f->config->rows[i];
-	bool required = config_required(f->config, row);
+	bool required = config_required_here(f->config, row, object);
 	struct place at = {f->name, f->lines[i], row->key};
 	if (!f->lines[i] && *row->fallback)
 		set(f, i, slice_str(row->fallback), 0, object);

@@ -68,9 +68,12 @@ static void check_listeners(const struct config_file *f, const struct gate *g)
 	const struct listener peers = {"gate", "listen", &g->listen};
 	const struct listener egress = {"egress", "listen", &g->egress_listen};
 	const struct listener dns = {"egress", "dns_listen", &g->steer_listen};
+	const struct listener web = {"publish", "listen", &g->publish_listen};
 	check_apart(f, &egress, &peers);
 	check_apart(f, &dns, &peers);
 	check_apart(f, &dns, &egress);
+	check_apart(f, &web, &peers);
+	check_apart(f, &web, &egress);
 }
 
 /* BE-S3, attack catalogue 2.5: what is plaintext or answers questions belongs on loopback. */
@@ -104,8 +107,9 @@ static void warn_open(const struct config_file *f, const struct gate *g)
 			"only");
 }
 
-static void check_file(
-	const struct config_file *f, const char *section, const char *key, const char *path)
+/* A default that is not there is warned about: `without` says what it means. */
+static bool check_file(const struct config_file *f, const char *section, const char *key,
+	const char *path, const char *without)
 {
 	struct file_id id;
 	struct file_rights rights;
@@ -114,10 +118,52 @@ static void check_file(
 	if (err_is(e) && at.line)
 		fault_add(f->faults, at, "%s: %s", path, file_why(e));
 	else if (err_is(e))
-		fault_warn(f->faults, at,
-			"%s: %s; no public authority can prove a peer (is ca-certificates "
-			"installed?)",
-			path, file_why(e));
+		fault_warn(f->faults, at, "%s: %s; %s", path, file_why(e), without);
+	return !err_is(e);
+}
+
+static void check_pair(const struct config_file *f, const char *section, const char *first_key,
+	const char *first, const char *second_key, const char *second)
+{
+	if (first && !second)
+		fault_add(f->faults, config_place(f, section, first_key), "needs `%s` beside it",
+			second_key);
+	else if (second && !first)
+		fault_add(f->faults, config_place(f, section, second_key), "needs `%s` beside it",
+			first_key);
+	else if (first && check_file(f, section, first_key, first, ""))
+		check_file(f, section, second_key, second, "");
+}
+
+static void check_proofs(const struct config_file *f, struct gate *g)
+{
+	check_file(f, "gate", "ca_file", g->ca_file,
+		"no public authority can prove a peer (is ca-certificates installed?)");
+	if (!check_file(f, "dns", "trust_anchor", g->dns_trust_anchor,
+		    "DNSSEC is not looked at, and DANE proves nobody (is dns-root-data "
+		    "installed?)")) {
+		mem_free(g->dns_trust_anchor);
+		g->dns_trust_anchor = NULL;
+	}
+	if (g->proofs_posh)
+		check_file(f, "proofs", "web_ca_file", g->web_ca_file,
+			"no web server can be believed, and POSH proves nobody (is ca-certificates "
+			"installed?)");
+	check_pair(f, "host", "certificate", g->host_certificate, "key", g->host_key);
+	check_pair(f, "host", "next_certificate", g->host_next_certificate, "next_key",
+		g->host_next_key);
+	check_pair(f, "publish", "certificate", g->publish_certificate, "key", g->publish_key);
+}
+
+static void check_publisher(const struct config_file *f, const struct gate *g)
+{
+	struct place at = config_place(f, "publish", "listen");
+	if (g->publish_listen.count && !g->publish_certificate)
+		fault_add(f->faults, at,
+			"needs `certificate` and `key` of the web site in section [publish]");
+	if (g->publish_listen.count && !domain_is_set(&g->host_name))
+		fault_add(f->faults, at,
+			"needs `host_name` in section [gate]: the documents stand under that name");
 }
 
 /* K05: who knows it can forge the answers to every dialback. It need not be there yet. */
@@ -145,8 +191,8 @@ static struct gate *read_gate(struct slice text, const char *name, const char *b
 	settings_fini(&settings);
 	check_listeners(&f, g);
 	if (places) {
-		check_file(&f, "gate", "ca_file", g->ca_file);
-		check_file(&f, "dns", "trust_anchor", g->dns_trust_anchor);
+		check_proofs(&f, g);
+		check_publisher(&f, g);
 		check_secret(&f, g->secret_file);
 		warn_open(&f, g);
 		places->user = config_place(&f, "gate", "user");

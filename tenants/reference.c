@@ -29,7 +29,10 @@ static void put_default(const struct config *c, const struct config_row *row, st
 		put(out, row->fallback);
 		put(out, "`");
 	} else {
-		put(out, config_required(c, row) ? "**required**" : "empty");
+		put(out, config_required(c, row) ? "**required**"
+			 : config_required_here(c, row, NULL)
+				 ? "required with `proof = certificate`"
+				 : "empty");
 	}
 }
 

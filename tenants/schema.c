@@ -14,6 +14,7 @@ struct name {
 #define NAME(section, key) {section, key},
 static const struct name gate_required[] = {GATE_REQUIRED(NAME){0}};
 static const struct name tenant_required[] = {TENANT_REQUIRED(NAME){0}};
+static const struct name tenant_required_as_proof[] = {TENANT_REQUIRED_AS_PROOF(NAME){0}};
 #undef NAME
 
 static const struct {
@@ -54,14 +55,25 @@ static bool is_row(const struct name *n, const struct config_row *row)
 	return strcmp(n->section, row->section) == 0 && strcmp(n->key, row->key) == 0;
 }
 
-bool config_required(const struct config *c, const struct config_row *row)
+static bool is_among(const struct name *names, const struct config_row *row)
 {
-	for (const struct name *n = c == &gate_config ? gate_required : tenant_required; n->key;
-		n++) {
-		if (is_row(n, row))
+	for (; names->key; names++) {
+		if (is_row(names, row))
 			return true;
 	}
 	return false;
+}
+
+bool config_required(const struct config *c, const struct config_row *row)
+{
+	return is_among(c == &gate_config ? gate_required : tenant_required, row);
+}
+
+bool config_required_here(const struct config *c, const struct config_row *row, const void *object)
+{
+	const struct tenant *t = c == &tenant_config ? object : NULL;
+	bool by_proof = c == &tenant_config && is_among(tenant_required_as_proof, row);
+	return config_required(c, row) || (by_proof && (!t || t->proof == TENANT_CERTIFICATE));
 }
 
 void config_bounds(const struct config_row *row, unsigned *min, unsigned *max)

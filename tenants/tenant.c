@@ -4,6 +4,7 @@
 #include "tenants/config.h"
 
 #include <assert.h>
+#include <string.h>
 
 struct tenant *tenant_hold(struct tenant *t)
 {
@@ -19,7 +20,29 @@ void tenant_release(struct tenant *t)
 	if (--t->refs)
 		return;
 	config_fini(&tenant_config, t);
+	mem_free(t->previous_certificate);
 	mem_free(t);
+}
+
+bool pin_list_names(const struct pin_list *list, const struct domain *peer)
+{
+	for (size_t i = 0; i < list->count; i++) {
+		if (domain_eq(&list->items[i].domain, peer))
+			return true;
+	}
+	return false;
+}
+
+bool pin_list_has(
+	const struct pin_list *list, const struct domain *peer, const unsigned char spki[32])
+{
+	for (size_t i = 0; i < list->count; i++) {
+		const struct pin *p = &list->items[i];
+		if (domain_eq(&p->domain, peer) &&
+			memcmp(p->spki_sha256, spki, sizeof p->spki_sha256) == 0)
+			return true;
+	}
+	return false;
 }
 
 bool tenant_has_domain(const struct tenant *t, const struct domain *d)

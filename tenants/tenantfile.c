@@ -2,6 +2,7 @@
 
 #include "base/mem.h"
 #include "tenants/bundle.h"
+#include "tenants/provided.h"
 
 #include <string.h>
 
@@ -81,7 +82,7 @@ static void check_backends(
 /* --- files --- */
 
 struct used_file {
-	const char *section, *key;
+	struct place at;
 	const char *path; /* borrowed from the tenant; NULL: not used */
 	struct file_id *id;
 	bool secret;
@@ -113,7 +114,7 @@ static void warn_rights(struct faults *faults, struct place at, const struct use
 /* Is it there, which one is it, and who may read it (K05)? */
 static void look(const struct config_file *f, const struct used_file *u)
 {
-	struct place at = config_place(f, u->section, u->key);
+	struct place at = u->at;
 	struct file_rights rights;
 	if (!u->path)
 		return;
@@ -130,6 +131,13 @@ static bool same_file(const char *path, const struct file_id *id, const char *ol
 	return path && old_path && strcmp(path, old_path) == 0 && file_id_eq(id, old_id);
 }
 
+/* Where the file is asked for: by a key of its own, or by `proof`. */
+static struct place file_place(const struct config_file *f, const struct tenant *t, const char *key)
+{
+	return t->proof == TENANT_CERTIFICATE ? config_place(f, "tls", key)
+					      : config_place(f, "tenant", "proof");
+}
+
 static void judge_pair(
 	const struct config_file *f, struct tenant *t, const struct tenant_source *src, bool second)
 {
@@ -137,8 +145,8 @@ static void judge_pair(
 	struct certificate_pair p = {
 		.chain_path = second ? t->certificate2 : t->certificate,
 		.key_path = second ? t->key2 : t->key,
-		.chain_at = config_place(f, "tls", second ? "certificate_2" : "certificate"),
-		.key_at = config_place(f, "tls", second ? "key_2" : "key"),
+		.chain_at = file_place(f, t, second ? "certificate_2" : "certificate"),
+		.key_at = file_place(f, t, second ? "key_2" : "key"),
 		.chain_id = second ? &t->certificate2_id : &t->certificate_id,
 		.key_id = second ? &t->key2_id : &t->key_id,
 	};
@@ -166,14 +174,48 @@ static void judge_authorities(
 			t->ca_file, config_place(f, "policy", "ca_file"), &t->ca_id, f->faults));
 }
 
-static void check_second_pair(const struct config_file *f, const struct tenant *t)
+static void check_pair(const struct config_file *f, const char *certificate_key,
+	const char *certificate, const char *key_key, const char *key)
 {
-	if (t->certificate2 && !t->key2)
-		fault_add(f->faults, config_place(f, "tls", "certificate_2"),
-			"needs `key_2` beside it");
-	else if (t->key2 && !t->certificate2)
-		fault_add(f->faults, config_place(f, "tls", "key_2"),
-			"needs `certificate_2` beside it");
+	if (certificate && !key)
+		fault_add(f->faults, config_place(f, "tls", certificate_key),
+			"needs `%s` beside it", key_key);
+	else if (key && !certificate)
+		fault_add(f->faults, config_place(f, "tls", key_key), "needs `%s` beside it",
+			certificate_key);
+}
+
+/* --- what the gate provides --- */
+
+/* Who has no certificate of his own names none: he would think that it is shown. */
+static void refuse_own_files(const struct config_file *f, const struct tenant *t)
+{
+	static const char *const keys[] = {
+		"certificate", "key", "certificate_2", "key_2", "next_certificate", "next_key"};
+	for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+		struct place at = config_place(f, "tls", keys[i]);
+		if (at.line && t->proof == TENANT_POSH)
+			fault_add(f->faults, at,
+				"the gate makes the certificate and the key of a tenant with "
+				"`proof = posh`; remove this line");
+		else if (at.line)
+			fault_add(f->faults, at,
+				"a tenant with `proof = dane` shows the host's certificate; "
+				"remove this line");
+	}
+}
+
+/* False when it was reported that it cannot be. */
+static bool provide(const struct config_file *f, struct tenant *t, const struct tenant_source *src)
+{
+	if (t->proof == TENANT_CERTIFICATE)
+		return true;
+	size_t before = f->faults->count;
+	refuse_own_files(f, t);
+	const char *why = src->gate ? provided_fill(src->gate, t) : NULL;
+	if (why)
+		fault_add(f->faults, config_place(f, "tenant", "proof"), "%s", why);
+	return f->faults->count == before;
 }
 
 static void check_files(
@@ -181,11 +223,16 @@ static void check_files(
 {
 	size_t before = f->faults->count;
 	const struct used_file files[] = {
-		{"tls", "certificate", t->certificate, &t->certificate_id, false},
-		{"tls", "key", t->key, &t->key_id, true},
-		{"tls", "certificate_2", t->certificate2, &t->certificate2_id, false},
-		{"tls", "key_2", t->key2, &t->key2_id, true},
-		{"policy", "ca_file", t->ca_file, &t->ca_id, false},
+		{file_place(f, t, "certificate"), t->certificate, &t->certificate_id, false},
+		{file_place(f, t, "key"), t->key, &t->key_id, true},
+		{file_place(f, t, "certificate_2"), t->certificate2, &t->certificate2_id, false},
+		{file_place(f, t, "key_2"), t->key2, &t->key2_id, true},
+		{file_place(f, t, "next_certificate"), t->next_certificate, &t->next_certificate_id,
+			false},
+		{file_place(f, t, "next_key"), t->next_key, &t->next_key_id, true},
+		{file_place(f, t, "previous_certificate"), t->previous_certificate,
+			&t->previous_certificate_id, false},
+		{config_place(f, "policy", "ca_file"), t->ca_file, &t->ca_id, false},
 	};
 	for (size_t i = 0; i < sizeof files / sizeof *files; i++)
 		look(f, &files[i]);
@@ -210,12 +257,14 @@ struct tenant *tenant_file_read(struct slice text, const struct tenant_source *s
 	inifile_read(text, src->file_name, &settings, faults);
 	config_read(&f, &settings, src->check_files ? NULL : BUNDLE_SECTION, t);
 	check_domains(&f, t);
-	check_second_pair(&f, t);
+	check_pair(&f, "certificate_2", t->certificate2, "key_2", t->key2);
+	check_pair(&f, "next_certificate", t->next_certificate, "next_key", t->next_key);
 	if (src->gate)
 		check_backends(&f, t, src->gate);
 	if (src->check_files) {
 		check_name(&f, t);
-		check_files(&f, t, src);
+		if (provide(&f, t, src))
+			check_files(&f, t, src);
 	} else {
 		bundle_read(&settings, &f, t);
 	}

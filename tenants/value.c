@@ -1,5 +1,6 @@
 #include "tenants/value.h"
 
+#include "base/b64.h"
 #include "base/mem.h"
 
 #include <stdio.h>
@@ -272,6 +273,57 @@ static bool parse_names(struct slice text, char **out, char *why)
 	return ok;
 }
 
+static bool parse_proof(struct slice text, enum tenant_proof *out, char *why)
+{
+	for (int i = 0; value_proofs[i]; i++) {
+		if (slice_eq_str(text, value_proofs[i])) {
+			*out = (enum tenant_proof)i;
+			return true;
+		}
+	}
+	return say_word(text, "proof", value_proofs, why);
+}
+
+static bool parse_pin(struct slice word, struct pin *out, char *why)
+{
+	struct slice label = SLICE_LIT("sha256/");
+	size_t equals = slice_find(word, '=');
+	struct slice value = slice_sub(word, equals + 1, word.len);
+	struct buf key;
+	char reason[VALUE_WHY_MAX];
+	buf_init(&key, sizeof out->spki_sha256);
+	bool ok = equals < word.len && slice_starts(value, "sha256/") &&
+		  b64_decode(slice_sub(value, label.len, value.len), &key) &&
+		  buf_len(&key) == sizeof out->spki_sha256;
+	if (ok)
+		memcpy(out->spki_sha256, buf_peek(&key).ptr, sizeof out->spki_sha256);
+	buf_fini(&key);
+	if (!ok)
+		return say(why,
+			"`%.*s` is not DOMAIN=sha256/BASE64, the base64 of the 32 bytes of the "
+			"public key's SHA-256",
+			word);
+	if (!parse_domain(slice_sub(word, 0, equals), &out->domain, reason))
+		return say(why, "`%.*s` does not begin with a domain name", word);
+	out->domain = domain_canonical(&out->domain);
+	/* It must fit in a line of the bundle. */
+	return word.len <= VALUE_ITEM_MAX ? true : say(why, "`%.*s` is too long", word);
+}
+
+static bool parse_pins(struct slice text, struct pin_list *list, char *why)
+{
+	for (struct slice w = value_next_word(&text); w.len; w = value_next_word(&text)) {
+		struct pin p = {0};
+		if (!no_comma(w, why) || !parse_pin(w, &p, why))
+			return false;
+		if (pin_list_has(list, &p.domain, p.spki_sha256))
+			return say(why, "`%.*s` is named twice", w);
+		list->items = mem_realloc(list->items, (list->count + 1) * sizeof *list->items);
+		list->items[list->count++] = p;
+	}
+	return true;
+}
+
 bool value_parse(enum config_type type, struct slice text, const struct value_rules *rules,
 	void *field, char why[VALUE_WHY_MAX])
 {
@@ -305,6 +357,10 @@ bool value_parse(enum config_type type, struct slice text, const struct value_ru
 		return parse_forward(text, field, why);
 	case TYPE_NAMES:
 		return parse_names(text, field, why);
+	case TYPE_PROOF:
+		return parse_proof(text, field, why);
+	case TYPE_PINS:
+		return parse_pins(text, field, why);
 	}
 	return say(why, "`%.*s`: no such type", text);
 }

@@ -1,6 +1,7 @@
 /* The other way: fields as text, and what else is done with them by type. */
 #include "tenants/value.h"
 
+#include "base/b64.h"
 #include "base/mem.h"
 
 #include <stdio.h>
@@ -8,6 +9,7 @@
 
 const char *const *const value_levels = level_words + LEVEL_VERIFIED;
 const char *const value_log_levels[] = {"error", "warn", "info", "debug", NULL};
+const char *const value_proofs[] = {"certificate", "posh", "dane", NULL};
 const char *const value_log_formats[] = {"json", "logfmt", NULL};
 
 static bool is_blank(char c)
@@ -89,6 +91,23 @@ static void write_names(const char *key, const char *names, struct buf *out)
 		put_str(out, key, "");
 }
 
+static void write_pins(const char *key, const struct pin_list *pins, struct buf *out)
+{
+	if (pins->count == 0)
+		put_str(out, key, "");
+	for (size_t i = 0; i < pins->count; i++) {
+		const struct pin *p = &pins->items[i];
+		char unicode[DOMAIN_UNICODE_MAX + 1];
+		struct buf text;
+		buf_init(&text, BUF_UNLIMITED);
+		(void)buf_append(&text, value_short_form(&p->domain, unicode));
+		(void)buf_append(&text, SLICE_LIT("=sha256/"));
+		(void)b64_encode(slice_of(p->spki_sha256, sizeof p->spki_sha256), &text);
+		put(out, key, i, buf_peek(&text));
+		buf_fini(&text);
+	}
+}
+
 void value_write(enum config_type type, const char *key, const void *field, struct buf *out)
 {
 	char number[16];
@@ -108,6 +127,12 @@ void value_write(enum config_type type, const char *key, const void *field, stru
 		break;
 	case TYPE_NAMES:
 		write_names(key, *(char *const *)field, out);
+		break;
+	case TYPE_PINS:
+		write_pins(key, field, out);
+		break;
+	case TYPE_PROOF:
+		put_str(out, key, value_proofs[*(const enum tenant_proof *)field]);
 		break;
 	case TYPE_COUNT:
 		snprintf(number, sizeof number, "%u", *(const unsigned *)field);
@@ -144,6 +169,9 @@ void value_fini(enum config_type type, void *field)
 	} else if (type == TYPE_DOMAINS) {
 		mem_free(((struct domain_list *)field)->items);
 		*(struct domain_list *)field = (struct domain_list){0};
+	} else if (type == TYPE_PINS) {
+		mem_free(((struct pin_list *)field)->items);
+		*(struct pin_list *)field = (struct pin_list){0};
 	} else if (is_text(type)) {
 		mem_free(*(char **)field);
 		*(char **)field = NULL;
@@ -158,6 +186,8 @@ bool value_is_empty(enum config_type type, const void *field)
 		return ((const struct network_list *)field)->count == 0;
 	if (type == TYPE_DOMAINS)
 		return ((const struct domain_list *)field)->count == 0;
+	if (type == TYPE_PINS)
+		return ((const struct pin_list *)field)->count == 0;
 	if (type == TYPE_DOMAIN)
 		return !domain_is_set(field);
 	return is_text(type) && !*(char *const *)field;
@@ -166,7 +196,7 @@ bool value_is_empty(enum config_type type, const void *field)
 bool value_is_list(enum config_type type)
 {
 	return type == TYPE_ADDRS || type == TYPE_NETS || type == TYPE_DOMAINS ||
-	       type == TYPE_NAMES;
+	       type == TYPE_NAMES || type == TYPE_PINS;
 }
 
 const char *value_type_words(enum config_type type)
@@ -185,6 +215,8 @@ const char *value_type_words(enum config_type type)
 		[TYPE_USER] = "user",
 		[TYPE_FORWARD] = "address of a resolver",
 		[TYPE_NAMES] = "names with addresses",
+		[TYPE_PROOF] = "certificate, posh or dane",
+		[TYPE_PINS] = "domains with keys",
 	};
 	return words[type];
 }
@@ -205,6 +237,8 @@ static size_t scalar_size(enum config_type type)
 		return sizeof(bool);
 	case TYPE_LEVEL:
 		return sizeof(enum level);
+	case TYPE_PROOF:
+		return sizeof(enum tenant_proof);
 	case TYPE_LOG_FORMAT:
 		return sizeof(enum log_format);
 	case TYPE_LOG_LEVEL:
@@ -228,6 +262,10 @@ void value_copy(enum config_type type, const void *from, void *to)
 	} else if (type == TYPE_DOMAINS) {
 		struct domain_list *list = to;
 		*list = *(const struct domain_list *)from;
+		list->items = copy_items(list->items, list->count, sizeof *list->items);
+	} else if (type == TYPE_PINS) {
+		struct pin_list *list = to;
+		*list = *(const struct pin_list *)from;
 		list->items = copy_items(list->items, list->count, sizeof *list->items);
 	} else if (is_text(type)) {
 		*(char **)to = mem_strdup(*(char *const *)from);

@@ -4,23 +4,28 @@
 #include "tenants/load.h"
 
 #include "base/map.h"
+#include "base/mem.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { FILES = 5 };
+enum { FILES = 8 };
+
+/* No key of the configuration: only the gate itself puts certificates aside. */
+#define PREVIOUS "previous_certificate"
 
 static struct file_id *id_at(struct tenant *t, size_t i)
 {
-	struct file_id *const ids[FILES] = {
-		&t->certificate_id, &t->key_id, &t->certificate2_id, &t->key2_id, &t->ca_id};
+	struct file_id *const ids[FILES] = {&t->certificate_id, &t->key_id, &t->certificate2_id,
+		&t->key2_id, &t->ca_id, &t->next_certificate_id, &t->next_key_id,
+		&t->previous_certificate_id};
 	return ids[i];
 }
 
-static const char *const id_keys[FILES] = {
-	"certificate_id", "key_id", "certificate_2_id", "key_2_id", "ca_id"};
+static const char *const id_keys[FILES] = {"certificate_id", "key_id", "certificate_2_id",
+	"key_2_id", "ca_id", "next_certificate_id", "next_key_id", "previous_certificate_id"};
 
 /* The bundle's buffers have no limit, so nothing here can fail. */
 static void put(struct buf *out, const char *key, const char *value)
@@ -48,6 +53,8 @@ static void write_settings(const struct tenant *t, struct buf *out)
 			id->ino, id->size, id->mtime_ns, id->ctime_ns);
 		put(out, id_keys[i], text);
 	}
+	if (t->previous_certificate)
+		put(out, PREVIOUS, t->previous_certificate);
 }
 
 void tenant_write(const struct tenant *t, struct buf *out)
@@ -98,6 +105,11 @@ static bool take(const struct setting *s, struct tenant *t)
 {
 	if (strcmp(s->key, "number") == 0)
 		return parse_number(s->value, &t->number);
+	if (strcmp(s->key, PREVIOUS) == 0 && s->value[0] == '/') {
+		mem_free(t->previous_certificate);
+		t->previous_certificate = mem_strdup(s->value);
+		return true;
+	}
 	for (size_t i = 0; i < FILES; i++) {
 		if (strcmp(s->key, id_keys[i]) == 0)
 			return parse_id(s->value, id_at(t, i));

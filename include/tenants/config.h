@@ -5,7 +5,7 @@
 #include "tenants/inifile.h"
 #include "tenants/value.h"
 
-enum { CONFIG_ROWS_MAX = 40 };
+enum { CONFIG_ROWS_MAX = 64 };
 
 struct config_row {
 	const char *section, *key;
@@ -26,6 +26,8 @@ struct config {
 extern const struct config gate_config, tenant_config;
 
 bool config_required(const struct config *c, const struct config_row *row);
+/* What must be there only in some objects: NULL object: in any of them? */
+bool config_required_here(const struct config *c, const struct config_row *row, const void *object);
 void config_bounds(const struct config_row *row, unsigned *min, unsigned *max);
 void *config_field(const struct config_row *row, void *object);
 

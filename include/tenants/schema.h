@@ -20,6 +20,10 @@
 		"Directory with one file per tenant; relative to fedgate.ini.")                    \
 	X("gate", "secret_file", PATH, secret_file, "dialback.secret", START,                      \
 		"File with the node's dialback secret; made at first start, shared by a cluster.") \
+	X("gate", "state_dir", PATH, state_dir, "state", START,                                    \
+		"Directory of the certificates and keys that the gate makes, and of rollovers.")   \
+	X("gate", "admin_socket", PATH, admin_socket, "/run/fedgate/admin.sock", START,            \
+		"Socket for `fedgate explain` and the like; empty: none.")                         \
 	X("gate", "ca_file", PATH, ca_file, "/etc/ssl/certs/ca-certificates.crt", LIVE,            \
 		"PEM bundle of the public authorities that may prove a peer.")                     \
 	X("gate", "host_name", DOMAIN, host_name, "", LIVE,                                        \
@@ -32,10 +36,34 @@
 	X("log", "level", LOG_LEVEL, log_level, "info", LIVE, "error, warn, info or debug.")       \
 	X("dns", "forward", FORWARD, dns_forward, "", START,                                       \
 		"Resolver to ask, ADDRESS or ADDRESS@PORT; empty means resolv.conf.")              \
-	X("dns", "trust_anchor", PATH, dns_trust_anchor, "", START,                                \
-		"File with DNSSEC trust anchors; empty means no validation.")                      \
+	X("dns", "trust_anchor", PATH, dns_trust_anchor, "/usr/share/dns/root.key", START,         \
+		"File with DNSSEC trust anchors; empty means no validation, and so no DANE.")      \
 	X("dns", "allow_private", NETS, allow_private, "", LIVE,                                   \
 		"Private networks peers may live in (labs, VPNs); empty means public only.")       \
+	X("proofs", "dane", BOOL, proofs_dane, "yes", LIVE,                                        \
+		"Believe peers who are proven by DNSSEC and TLSA records (DANE).")                 \
+	X("proofs", "posh", BOOL, proofs_posh, "yes", LIVE,                                        \
+		"Believe peers who are proven by a document on their web server (POSH).")          \
+	X("proofs", "web_ca_file", PATH, web_ca_file, "/etc/ssl/certs/ca-certificates.crt", START, \
+		"PEM bundle of the authorities that may prove a web server.")                      \
+	X("proofs", "posh_fetches", COUNT, posh_fetches, "32", START,                              \
+		"POSH documents fetched at once, on the whole node.")                              \
+	X("host", "certificate", PATH, host_certificate, "", LIVE,                                 \
+		"PEM chain that all tenants with `proof = dane` show; empty: made by the gate.")   \
+	X("host", "key", PATH, host_key, "", LIVE,                                                 \
+		"PEM key of `certificate`; empty: made by the gate.")                              \
+	X("host", "next_certificate", PATH, host_next_certificate, "", LIVE,                       \
+		"PEM chain that will follow: published before it is used (`fedgate rotate`).")     \
+	X("host", "next_key", PATH, host_next_key, "", LIVE, "PEM key of `next_certificate`.")     \
+	X("publish", "listen", ADDRS, publish_listen, "", START,                                   \
+		"Addresses and ports of the HTTPS publisher of POSH documents; empty turns it "    \
+		"off.")                                                                            \
+	X("publish", "certificate", PATH, publish_certificate, "", LIVE,                           \
+		"PEM chain of the publisher's web site: for `host_name`, from a public "           \
+		"authority.")                                                                      \
+	X("publish", "key", PATH, publish_key, "", LIVE, "PEM key of `certificate`.")              \
+	X("publish", "expires", COUNT, publish_expires, "86400", LIVE,                             \
+		"Seconds that a published POSH document may be kept for.")                         \
 	X("egress", "listen", ADDRS, egress_listen, "127.0.0.1:5275", START,                       \
 		"Addresses and ports where backends dial out to; never reachable from outside.")   \
 	X("egress", "dns_listen", ADDRS, steer_listen, "127.0.0.1:5300", START,                    \
@@ -78,12 +106,17 @@
 		"Addresses the backend dials egress from; empty: the backends' own addresses.")    \
 	X("tenant", "backend_check", BOOL, backend_check, "yes", LIVE,                             \
 		"Ask the backend by dialback whether a caller on egress is really it.")            \
+	X("tenant", "proof", PROOF, proof, "certificate", LIVE,                                    \
+		"How the domain is proven: by a certificate of its own, by posh or by dane.")      \
 	X("tls", "certificate", PATH, certificate, "", LIVE,                                       \
 		"PEM chain shown for these domains, leaf first.")                                  \
 	X("tls", "key", PATH, key, "", LIVE, "PEM key of `certificate`, not encrypted.")           \
 	X("tls", "certificate_2", PATH, certificate2, "", LIVE,                                    \
 		"A second chain of the other algorithm (RSA beside ECDSA).")                       \
 	X("tls", "key_2", PATH, key2, "", LIVE, "PEM key of `certificate_2`.")                     \
+	X("tls", "next_certificate", PATH, next_certificate, "", LIVE,                             \
+		"PEM chain that will follow `certificate`: published before it is used.")          \
+	X("tls", "next_key", PATH, next_key, "", LIVE, "PEM key of `next_certificate`.")           \
 	X("policy", "inbound", LEVEL, floor_in, "secure", LIVE,                                    \
 		"What a peer must prove to speak to us: verified, secure or trusted.")             \
 	X("policy", "outbound", LEVEL, floor_out, "secure", LIVE,                                  \
@@ -91,18 +124,23 @@
 	X("policy", "ca_file", PATH, ca_file, "", LIVE,                                            \
 		"PEM bundle of the tenant's own authorities, beside the gate's.")                  \
 	X("policy", "other_names", BOOL, other_names, "no", LIVE,                                  \
-		"Accept SRV-ID and XmppAddr names from public authorities too.")
+		"Accept SRV-ID and XmppAddr names from public authorities too.")                   \
+	X("policy", "pins", PINS, pins, "", LIVE,                                                  \
+		"Keys that peers must have, as DOMAIN=sha256/BASE64 of the public key (SPKI).")
 
 /* X(section, key): what may be neither left out without a default nor empty. */
 #define GATE_REQUIRED(X)                                                                           \
 	X("gate", "listen")                                                                        \
 	X("gate", "tenants")                                                                       \
 	X("gate", "secret_file")                                                                   \
+	X("gate", "state_dir")                                                                     \
 	X("egress", "listen")                                                                      \
 	X("egress", "name")
 #define TENANT_REQUIRED(X)                                                                         \
 	X("tenant", "domain")                                                                      \
-	X("tenant", "backend")                                                                     \
+	X("tenant", "backend")
+/* Only with `proof = certificate`; the gate makes them otherwise. */
+#define TENANT_REQUIRED_AS_PROOF(X)                                                                \
 	X("tls", "certificate")                                                                    \
 	X("tls", "key")
 
@@ -111,6 +149,8 @@
 	X("gate", "workers", 0, 256)                                                               \
 	X("gate", "max_connections", 16, 1000000)                                                  \
 	X("gate", "max_per_address", 1, 1000000)                                                   \
+	X("proofs", "posh_fetches", 1, 1024)                                                       \
+	X("publish", "expires", 300, 86400)                                                        \
 	X("limits", "stanza_bytes", 10000, 16777216)                                               \
 	X("limits", "queue_stanzas", 1, 1000000)                                                   \
 	X("limits", "queue_bytes", 10000, 1073741824)                                              \

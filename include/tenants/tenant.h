@@ -31,6 +31,18 @@ struct domain_list {
 	struct domain *items; /* owned */
 	size_t count;
 };
+/* A peer's key as configured; a domain with several pins may have any of the keys. */
+struct pin {
+	struct domain domain;
+	unsigned char spki_sha256[32];
+};
+struct pin_list {
+	struct pin *items; /* owned */
+	size_t count;
+};
+bool pin_list_names(const struct pin_list *list, const struct domain *peer);
+bool pin_list_has(
+	const struct pin_list *list, const struct domain *peer, const unsigned char spki[32]);
 /* An IPv4 address written as IPv6 (::ffff:192.0.2.1) is the IPv4 address. */
 bool network_list_has(const struct network_list *list, const struct sockaddr_storage *addr);
 
@@ -41,6 +53,11 @@ struct file_id {
 	int64_t mtime_ns, ctime_ns;
 };
 
+/* How the tenant's domain is proven to others. CERTIFICATE: by one that names it. POSH: by a
+ * document on the domain's web server; the certificate is made by the gate, for this tenant alone.
+ * DANE: by TLSA records at the host's name; the certificate is the host's, for all such tenants. */
+enum tenant_proof { TENANT_CERTIFICATE, TENANT_POSH, TENANT_DANE };
+
 struct tenant {
 	unsigned refs;
 	uint32_t number; /* stable within one registry: names the tenant to the supervisor */
@@ -49,12 +66,20 @@ struct tenant {
 	struct address_list backends;
 	struct network_list egress_from; /* empty: the backends' addresses */
 	bool backend_check;
-	char *certificate, *key, *certificate2, *key2; /* absolute paths or NULL */
+	enum tenant_proof proof;
+	/* Absolute paths or NULL. The loader fills in what a POSH or a DANE tenant shows. */
+	char *certificate, *key, *certificate2, *key2;
 	struct file_id certificate_id, key_id, certificate2_id, key2_id;
+	/* Not shown in TLS, but published: what will follow, and what was shown before and may
+	 * still be remembered. A POSH document names next, current and previous, in this order;
+	 * those of them that are there (POSH-11). */
+	char *next_certificate, *next_key, *previous_certificate;
+	struct file_id next_certificate_id, next_key_id, previous_certificate_id;
 	enum level floor_in, floor_out;
 	char *ca_file; /* absolute path or NULL */
 	struct file_id ca_id;
 	bool other_names;
+	struct pin_list pins;
 	uint64_t version; /* hash of the settings and the files' identities: equal = unchanged */
 };
 
@@ -69,12 +94,21 @@ struct gate {
 	struct address_list listen;
 	unsigned workers;
 	char *user, *tenants_dir, *secret_file, *ca_file;
+	char *state_dir;
+	char *admin_socket;      /* NULL when empty */
 	struct domain host_name; /* may be unset */
 	unsigned max_connections, max_per_address;
 	enum log_format log_format;
 	enum log_level log_level;
 	char *dns_forward, *dns_trust_anchor; /* NULL when empty */
 	struct network_list allow_private;
+	bool proofs_dane, proofs_posh;
+	char *web_ca_file;
+	unsigned posh_fetches;
+	char *host_certificate, *host_key, *host_next_certificate, *host_next_key; /* or NULL */
+	struct address_list publish_listen;
+	char *publish_certificate, *publish_key; /* or NULL */
+	unsigned publish_expires;
 	struct address_list egress_listen, steer_listen;
 	struct network_list steer_allow;
 	struct domain egress_name;

@@ -27,6 +27,8 @@ enum config_type {
 	TYPE_USER,
 	TYPE_FORWARD, /* ADDRESS or ADDRESS@PORT */
 	TYPE_NAMES,   /* NAME=ADDRESS ... */
+	TYPE_PROOF,
+	TYPE_PINS, /* DOMAIN=sha256/BASE64 ... */
 };
 
 struct value_rules {
@@ -50,7 +52,7 @@ const char *value_type_words(enum config_type type);
 
 /* The words of the types that have a choice, NULL-terminated. */
 extern const char *const *const value_levels;
-extern const char *const value_log_levels[], *const value_log_formats[];
+extern const char *const value_log_levels[], *const value_log_formats[], *const value_proofs[];
 /* The next word of a list, and *rest behind it; empty at the end. */
 struct slice value_next_word(struct slice *rest);
 /* The shorter of a domain's two forms: the one that is sure to fit in a line again. */

@@ -46,7 +46,7 @@ class Gate:
             "gate": {"listen": f"{PUBLIC}:5269", "workers": workers, "user": user,
                      "ca_file": "ca.pem", "host_name": "gate.example"},
             "log": {"format": "json", "level": "debug"},
-            "dns": {"forward": NAMES, "allow_private": NETWORK},
+            "dns": {"forward": NAMES, "allow_private": NETWORK, "trust_anchor": ""},
             "egress": {"listen": f"{EGRESS}:5275", "dns_listen": f"{EGRESS}:53",
                        "dns_allow": NETWORK, "name": "egress.fedgate.example"}}
         if anchor:

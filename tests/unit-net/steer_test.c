@@ -542,7 +542,8 @@ static void other_names_are_looked_up_where_configured(void **state)
 	struct responder upstream = start("[egress]\nnames = far.hosting.example=192.0.2.77\n");
 	char config[200];
 	snprintf(config, sizeof config,
-		"[dns]\nforward = 127.0.0.1@%u\n[egress]\ndns_resolve = yes\n", upstream.port);
+		"[dns]\ntrust_anchor =\nforward = 127.0.0.1@%u\n[egress]\ndns_resolve = yes\n",
+		upstream.port);
 	struct responder r = start(config);
 	static const struct {
 		const char *name;
@@ -610,7 +611,7 @@ static void an_answer_for_a_connection_that_is_gone_reaches_nobody_else(void **s
 	int resolver = bound(SOCK_DGRAM, "127.0.0.1", 0), fds[STEER_CONNECTIONS_MAX];
 	assert_int_equal(getsockname(resolver, (struct sockaddr *)&self, &len), 0);
 	snprintf(config, sizeof config,
-		"[dns]\nforward = 127.0.0.1@%u\n[egress]\ndns_resolve = yes\n",
+		"[dns]\ntrust_anchor =\nforward = 127.0.0.1@%u\n[egress]\ndns_resolve = yes\n",
 		ntohs(self.sin_port));
 	struct responder r = start(config);
 	int gone = dial_from("127.0.0.1", &r);

@@ -86,6 +86,7 @@ static void each_fault_of_the_gate_is_one_sentence_at_its_line(void **state)
 		/* required */
 		{"[gate]\nlisten =\n", "x.ini:2: listen: may not be empty"},
 		{"[gate]\ntenants =\n", "x.ini:2: tenants: may not be empty"},
+		{"[gate]\nstate_dir =\n", "x.ini:2: state_dir: may not be empty"},
 		{"[egress]\nname =\n", "x.ini:2: name: may not be empty"},
 		/* addresses */
 		{"[gate]\nlisten = 5269\n", "x.ini:2: listen: `5269` is not ADDRESS:PORT"},
@@ -111,6 +112,8 @@ static void each_fault_of_the_gate_is_one_sentence_at_its_line(void **state)
 			"x.ini:2: listen: 127.0.0.1:5275 is taken by `listen` in [egress] already"},
 		{"[egress]\ndns_listen = 127.0.0.1:5275\n",
 			"x.ini:2: dns_listen: 127.0.0.1:5275 is taken by `listen` in [egress]"},
+		{"[publish]\nlisten = 127.0.0.1:5275\n",
+			"x.ini:2: listen: 127.0.0.1:5275 is taken by `listen` in [egress] already"},
 		/* networks */
 		{"[dns]\nallow_private = 10.0.0.0/33\n",
 			"x.ini:2: allow_private: `10.0.0.0/33`: behind the `/` stands 0 to 32"},
@@ -131,6 +134,10 @@ static void each_fault_of_the_gate_is_one_sentence_at_its_line(void **state)
 			"x.ini:2: stanza_bytes: `9999` is not a plain number from 10000"},
 		{"[limits]\nqueue_bytes = 4M\n",
 			"x.ini:2: queue_bytes: `4M` is not a plain number"},
+		{"[publish]\nexpires = 299\n",
+			"x.ini:2: expires: `299` is not a plain number from 300 to 86400"},
+		{"[proofs]\nposh_fetches = 0\n",
+			"x.ini:2: posh_fetches: `0` is not a plain number from 1 to 1024"},
 		/* words */
 		{"[log]\nlevel = inof\n", "x.ini:2: level: `inof` is not a log level: error, warn, "
 					  "info or debug; did "
@@ -165,6 +172,8 @@ static void each_fault_of_the_gate_is_one_sentence_at_its_line(void **state)
 		expect_one_fault(i, &f, rows[i].want);
 	}
 }
+
+#define PIN "sha256/47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
 
 static void each_fault_of_a_tenant_is_one_sentence_at_its_line(void **state)
 {
@@ -233,6 +242,25 @@ static void each_fault_of_a_tenant_is_one_sentence_at_its_line(void **state)
 			"shire.example.ini:8: inbound: `none` is not a level"},
 		{FINE "[tenant]\negress_from = backend.example\n",
 			"shire.example.ini:8: egress_from: `backend.example` is not a network"},
+		{FINE "[tls]\nnext_certificate = next.pem\n",
+			"shire.example.ini:8: next_certificate: needs `next_key` beside it"},
+		{FINE "[tls]\nnext_key = next.key\n",
+			"shire.example.ini:8: next_key: needs `next_certificate` beside it"},
+		{FINE "[tenant]\nproof = Posh\n",
+			"shire.example.ini:8: proof: `Posh` is not a proof: certificate, posh or "
+			"dane"},
+		{FINE "[policy]\npins = mordor.example\n",
+			"shire.example.ini:8: pins: `mordor.example` is not DOMAIN=sha256/BASE64"},
+		{FINE "[policy]\npins = mordor.example=" PIN "=\n",
+			"shire.example.ini:8: pins: `mordor.example=" PIN "=` is not DOMAIN="},
+		{FINE "[policy]\npins = mordor.example=sha256/AAAA\n",
+			"shire.example.ini:8: pins: `mordor.example=sha256/AAAA` is not DOMAIN="},
+		{FINE "[policy]\npins = mordor.example=sha512/AAAA\n",
+			"shire.example.ini:8: pins: `mordor.example=sha512/AAAA` is not DOMAIN="},
+		{FINE "[policy]\npins = -=" PIN "\n",
+			"shire.example.ini:8: pins: `-=" PIN "` does not begin with a domain name"},
+		{FINE "[policy]\npins = mordor.example=" PIN " MORDOR.example=" PIN "\n",
+			"shire.example.ini:8: pins: `MORDOR.example=" PIN "` is named twice"},
 		/* Only the supervisor may write this one. */
 		{FINE "[bundle]\nnumber = x\n",
 			"shire.example.ini:8: number: is not as the supervisor writes it"},

@@ -42,6 +42,15 @@ static void what_is_left_out_has_its_default(void **state)
 	assert_int_equal(g->egress_listen.count, 1);
 	assert_int_equal(g->stanza_bytes, 524288);
 	assert_true(g->attempt_starttls);
+	assert_string_equal(g->state_dir, "/etc/fedgate/state");
+	assert_string_equal(g->admin_socket, "/run/fedgate/admin.sock");
+	assert_string_equal(g->dns_trust_anchor, "/usr/share/dns/root.key");
+	assert_true(g->proofs_dane && g->proofs_posh);
+	assert_string_equal(g->web_ca_file, "/etc/ssl/certs/ca-certificates.crt");
+	assert_int_equal(g->posh_fetches, 32);
+	assert_null(g->host_certificate);
+	assert_int_equal(g->publish_listen.count, 0);
+	assert_int_equal(g->publish_expires, 86400);
 	gate_free(g);
 	struct tenant *t = tenant_of(FINE, &f);
 	assert_non_null(t);
@@ -49,6 +58,8 @@ static void what_is_left_out_has_its_default(void **state)
 	assert_int_equal(t->floor_out, LEVEL_SECURE);
 	assert_true(t->backend_check);
 	assert_false(t->other_names);
+	assert_int_equal(t->proof, TENANT_CERTIFICATE);
+	assert_int_equal(t->pins.count, 0);
 	assert_string_equal(t->certificate, BASE_DIR "/shire.pem");
 	tenant_release(t);
 }
@@ -203,8 +214,10 @@ static void what_sockets_and_rights_hang_on_needs_a_start(void **state)
 {
 	(void)state;
 	static const char *const start[] = {"gate listen", "gate workers", "gate user",
-		"gate tenants", "gate secret_file", "dns forward", "dns trust_anchor",
-		"egress listen", "egress dns_listen", "egress name", "egress dns_resolve"};
+		"gate tenants", "gate secret_file", "gate state_dir", "gate admin_socket",
+		"proofs web_ca_file", "proofs posh_fetches", "publish listen", "dns forward",
+		"dns trust_anchor", "egress listen", "egress dns_listen", "egress name",
+		"egress dns_resolve"};
 	size_t found = 0;
 	for (size_t i = 0; i < gate_config.count; i++) {
 		char name[64];
