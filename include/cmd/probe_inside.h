@@ -5,8 +5,10 @@
 
 #include "cmd/lookup.h"
 #include "cmd/probe_report.h"
+#include "keys/credential.h"
 #include "tenants/registry.h"
 #include "trust/cert.h"
+#include "trust/dbkey.h"
 
 enum { PROBE_TARGETS_MAX = 16, PROBE_ADDRESSES_MAX = 8, PROBE_LEAF_MAX = 16 * 1024 };
 

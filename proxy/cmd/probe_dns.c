@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { NAME_MAX = 300, DEFAULT_PORT = 5269 };
+enum { TEXT_MAX = 300, DEFAULT_PORT = 5269 };
 
 static const struct service {
 	const char *name;
@@ -79,7 +79,7 @@ static bool knows_host(const struct probe *p)
 static bool is_doubled(struct probe *p, const char *service)
 {
 	struct domain twice;
-	char text[2 * DOMAIN_MAX + 2], name[NAME_MAX];
+	char text[2 * DOMAIN_MAX + 2], name[TEXT_MAX];
 	snprintf(text, sizeof text, "%s.%s", p->domain.name, p->domain.name);
 	if (err_is(domain_parse(slice_str(text), &twice)) ||
 		lookup_srv(p->lookup, service, &twice)->status != RESOLVE_DATA)
@@ -91,7 +91,7 @@ static bool is_doubled(struct probe *p, const char *service)
 
 static void find_missing(struct probe *p, const struct service *s, const char *name)
 {
-	char value[NAME_MAX];
+	char value[TEXT_MAX];
 	if (!p->own || is_doubled(p, s->name))
 		return;
 	snprintf(value, sizeof value, "0 5 %u %s.", own_port(p),
@@ -144,7 +144,7 @@ static void add_target(struct probe *p, const struct domain *host, uint16_t port
 /* Whether the answer leaves the question of a fall-back open. */
 static bool ask_service(struct probe *p, const struct service *s)
 {
-	char name[NAME_MAX];
+	char name[TEXT_MAX];
 	snprintf(name, sizeof name, "%s.%s", s->name, p->domain.name);
 	const struct resolve_answer a = *lookup_srv(p->lookup, s->name, &p->domain);
 	p->srv_secure &= a.secure;
@@ -251,7 +251,7 @@ static bool announces(const struct tlsa_set *set, const struct probe_leaf *leaf)
 
 static void find_in_tlsa(struct probe *p, const struct probe_target *t, const char *name)
 {
-	char now[NAME_MAX], next[NAME_MAX];
+	char now[TEXT_MAX], next[TEXT_MAX];
 	if (!p->own || p->own->proof != TENANT_DANE || !p->now.known)
 		return;
 	(void)probe_tlsa_text(buf_peek(&p->now.der), now, sizeof now);
@@ -279,7 +279,7 @@ static void say_tlsa(struct probe *p, const struct probe_target *t, const char *
 /* RFC 7673 3.3, 3.4; DANE-7 */
 static void ask_tlsa(struct probe *p, struct probe_target *t)
 {
-	char name[NAME_MAX];
+	char name[TEXT_MAX];
 	struct resolve_answer a = *lookup_tlsa(p->lookup, &t->base, t->port, &t->tlsa);
 	if (a.status == RESOLVE_NONE && !domain_eq(&t->base, &t->host)) {
 		t->base = t->host;
@@ -298,7 +298,7 @@ static void ask_tlsa(struct probe *p, struct probe_target *t)
 
 static void look_for_tlsa(struct probe *p, struct probe_target *t)
 {
-	char name[NAME_MAX];
+	char name[TEXT_MAX];
 	if (t->by_srv && t->secure && t->secure_addr) {
 		ask_tlsa(p, t);
 		return;
