@@ -24,7 +24,7 @@ CONFDIR	 := /etc/fedgate
 PYTHON	 := /usr/bin/python3
 
 MBEDTLS	 := $(DEPS)/mbedtls
-PACKAGES := libuv libxml-2.0 libidn2 libidn ldns jansson libcurl libmicrohttpd
+PACKAGES := libuv libxml-2.0 libidn2 libidn ldns jansson libcurl openssl libmicrohttpd
 WARN	 := -Wall -Wextra -Wshadow -Wconversion -Wvla -Wstrict-prototypes -Wmissing-prototypes -Werror
 CPPFLAGS += -Iinclude -isystem $(MBEDTLS)/include -D_POSIX_C_SOURCE=200809L \
 	    -DMBEDTLS_CONFIG_FILE='"fedgate_mbedtls_config.h"' -D_FORTIFY_SOURCE=2
@@ -34,7 +34,8 @@ ALL_CFLAGS = -std=c11 $(WARN) $(CFLAGS) $(SAN) -fno-omit-frame-pointer -fstack-p
 LDFLAGS	 += -pie -Wl,-z,relro,-z,now $(SAN)
 PURE_LIBS = $(MBEDTLS)/lib/libmbedx509.a $(MBEDTLS)/lib/libmbedcrypto.a \
 	    $(shell pkg-config --libs libxml-2.0 libidn2 libidn jansson) -linih
-LIBS	  = $(MBEDTLS)/lib/libmbedtls.a $(PURE_LIBS) -lunbound $(shell pkg-config --libs libuv ldns libcurl libmicrohttpd) -lpthread
+LIBS	  = $(MBEDTLS)/lib/libmbedtls.a $(PURE_LIBS) -lunbound \
+	    $(shell pkg-config --libs libuv ldns libcurl openssl libmicrohttpd) -lpthread
 
 # Layers: `pure` may not see a socket, a clock or the environment (tests/layers.sh).
 PURE_SRC := $(wildcard proxy/base/*.c proxy/xmpp/*.c proxy/trust/*.c tenants/*.c)

@@ -226,7 +226,9 @@ enum blame {
 	/* ours */                                                                                 \
 	X(ERR_INTERNAL, "FG-Z01", US, "internal-server-error", "a fault inside the gate")          \
 	X(ERR_WORKER_LOST, "FG-Z02", US, "internal-server-error", "a worker process died")         \
-	X(ERR_SCOUT_LOST, "FG-Z03", US, "", "the process that asks DNS and the web died")
+	X(ERR_SCOUT_LOST, "FG-Z03", US, "", "the process that asks DNS and the web died")          \
+	X(ERR_SCOUT_STUCK, "FG-Z04", US, "",                                                       \
+		"the DNS resolver has been computing for seconds and is started afresh")
 
 enum err_code {
 #define ERR_SYMBOL(symbol, id, blame, condition, sentence) symbol,

@@ -90,5 +90,8 @@ void resolve_caa(struct resolver *r, const struct domain *name, struct ticket ti
 /* The keys of the root: the answer holds no records, only how they are. BOGUS: whatever is asked
  * for will be, because the resolver strips DNSSEC or the anchor is another root's. */
 void resolve_root(struct resolver *r, struct ticket ticket, int tag);
+/* What the resolver answers by itself, so that an answer which does not come says that it is
+ * busy. */
+void resolve_pulse(struct resolver *r, struct ticket ticket, int tag);
 
 #endif

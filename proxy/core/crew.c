@@ -252,7 +252,7 @@ static const char *path_for(const struct member *m, const struct wire *question)
 	case MEMBER_WORKER:
 		return path_for_worker(s, question);
 	case MEMBER_SCOUT:
-		return question->file == CHANNEL_WEB_CA ? s->gate->ca_file : NULL;
+		return question->file == CHANNEL_WEB_CA ? s->gate->web_ca_file : NULL;
 	case MEMBER_STEER:
 		break;
 	}

@@ -311,6 +311,12 @@ void resolve_root(struct resolver *r, struct ticket ticket, int tag)
 	ask(r, ".", TYPE_DNSKEY, ticket, tag);
 }
 
+/* One of the names that libunbound knows (RFC 6761 6.3). */
+void resolve_pulse(struct resolver *r, struct ticket ticket, int tag)
+{
+	ask(r, "localhost.", TYPE_A, ticket, tag);
+}
+
 /* ---- life ---- */
 
 /* As a library unbound keeps 16 questions on the way and lets the others wait: sixteen domains that

@@ -177,7 +177,7 @@ class Crowd:
     def processes(self):
         """{name: pid} of the gate."""
         found = {"supervisor": self.gate.process.pid}
-        for role in ("worker", "steer"):
+        for role in ("worker", "steer", "scout", "publisher"):
             found.update({f"{role} {number}": pid
                           for number, pid in self.gate.children(role).items()})
         return found
