@@ -337,7 +337,9 @@ struct tenant *tenant_file_read(struct slice text, const struct tenant_source *s
 	}
 	settings_fini(&settings);
 	*lines = (struct tenant_lines){config_place(&f, "tenant", "domain").line,
-		config_place(&f, "tenant", "domains").line};
+		config_place(&f, "tenant", "domains").line,
+		config_place(&f, "policy", "inbound").line,
+		config_place(&f, "policy", "outbound").line};
 	if (faults->count > faults_before) {
 		tenant_release(t);
 		return NULL;

@@ -8,7 +8,7 @@
 #ifndef FEDGATE_BASE_ERR_H
 #define FEDGATE_BASE_ERR_H
 
-#include <stdbool.h>
+#include "base/slice.h"
 
 enum blame {
 	BLAME_NOBODY,
@@ -255,6 +255,10 @@ struct err err_make(enum err_code code);
 struct err err_native(enum err_code code, int native);
 bool err_is(struct err e);                         /* true when e is an error */
 const struct err_row *err_row(enum err_code code); /* never NULL */
+/* What helps, addressed to whoever must act: one or two short sentences; never NULL or empty. */
+const char *err_fix(enum err_code code);
+/* By its id, "FG-C05", in any case of letters. */
+bool err_find(struct slice id, enum err_code *out);
 const char *blame_name(enum blame blame); /* "peer", "us", "operator", "tenant", "nobody" */
 
 #endif

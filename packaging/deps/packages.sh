@@ -15,7 +15,7 @@ test='clang libclang-rt-14-dev clang-format-14 clang-tidy cppcheck libcmocka-dev
 	python3 python3-dnspython python3-cryptography openssl gnutls-bin sslscan
 	systemd python3-seccomp'
 lab='prosody lua-unbound ejabberd knot knot-dnsutils nginx-light openssl iproute2 nftables procps util-linux
-	python3 python3-cryptography python3-dnspython libunbound8'
+	python3 python3-cryptography python3-dnspython python3-openssl libunbound8'
 backports='debootstrap debian-archive-keyring'
 
 policy=/usr/sbin/policy-rc.d
