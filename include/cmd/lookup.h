@@ -23,6 +23,8 @@ const struct resolve_answer *lookup_addr(struct lookup *l, const struct domain *
 const struct resolve_answer *lookup_tlsa(
 	struct lookup *l, const struct domain *base, uint16_t port, struct tlsa_set *out);
 
+/* Whether the root can be validated: else nothing can (RESOLVE_BOGUS). */
+const struct resolve_answer *lookup_root(struct lookup *l);
 /* Whether authorities are named that may issue for the domain, here or further up (RFC 8659 3). */
 bool lookup_has_caa(struct lookup *l, const struct domain *name);
 

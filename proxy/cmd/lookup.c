@@ -142,6 +142,14 @@ const struct resolve_answer *lookup_tlsa(
 	return &l->answer;
 }
 
+const struct resolve_answer *lookup_root(struct lookup *l)
+{
+	l->done = false;
+	resolve_root(l->resolver, (struct ticket){0}, OWN_TAG);
+	turn_until_done(l);
+	return &l->answer;
+}
+
 bool lookup_has_caa(struct lookup *l, const struct domain *name)
 {
 	struct domain at = *name;

@@ -186,7 +186,13 @@ static int set_up(struct probe *p, const struct wish *w)
 	if (status != FINE)
 		return status;
 	p->lookup = lookup_new(p->gate, &e);
-	return p->lookup ? FINE : cannot("DNS and HTTPS", err_row(e.code)->sentence);
+	if (!p->lookup)
+		return cannot("DNS and HTTPS", err_row(e.code)->sentence);
+	if (p->gate->dns_trust_anchor && lookup_root(p->lookup)->status == RESOLVE_BOGUS)
+		return cannot(err_row(ERR_DNS_ROOT)->sentence,
+			"the resolver takes signatures away, or the trust anchor is another "
+			"root's; see `forward` and `trust_anchor` in section [dns]");
+	return FINE;
 }
 
 static void tear_down(struct probe *p)

@@ -70,9 +70,15 @@ static bool is_own_port(const struct probe *p, uint16_t port)
 	return false;
 }
 
+/* Only of a tenant of ours. */
+static const struct domain *own_target(const struct probe *p)
+{
+	return gate_target(p->gate, p->own->proof);
+}
+
 static bool knows_host(const struct probe *p)
 {
-	return p->own && domain_is_set(&p->gate->host_name);
+	return p->own && domain_is_set(own_target(p));
 }
 
 /* Many a web form adds the domain to what is entered, whatever it is. */
@@ -95,14 +101,14 @@ static void find_missing(struct probe *p, const struct service *s, const char *n
 	if (!p->own || is_doubled(p, s->name))
 		return;
 	snprintf(value, sizeof value, "0 5 %u %s.", own_port(p),
-		knows_host(p) ? p->gate->host_name.name : "HOST");
+		knows_host(p) ? own_target(p)->name : "HOST");
 	probe_find(p->report, FIND_SRV_MISSING, p->domain.name, name, value, NULL);
 }
 
 static bool leads_to_host(const struct probe *p, const struct resolve_answer *a)
 {
 	for (size_t i = 0; i < a->srv_count; i++) {
-		if (domain_eq(&a->srv[i].target, &p->gate->host_name))
+		if (domain_eq(&a->srv[i].target, own_target(p)))
 			return true;
 	}
 	return false;
@@ -116,10 +122,10 @@ static void judge_own_srv(struct probe *p, const char *name, const struct resolv
 		char port[8], wanted[8];
 		snprintf(port, sizeof port, "%u", srv->port);
 		snprintf(wanted, sizeof wanted, "%u", own_port(p));
-		if (!domain_eq(&srv->target, &p->gate->host_name))
+		if (!domain_eq(&srv->target, own_target(p)))
 			probe_find(p->report, some ? FIND_SRV_DISAGREE : FIND_SRV_ELSEWHERE,
 				p->domain.name, name, srv->no_service ? "." : srv->target.name,
-				p->gate->host_name.name);
+				own_target(p)->name);
 		else if (!is_own_port(p, srv->port))
 			probe_find(p->report, FIND_SRV_PORT, p->domain.name, name, port, wanted);
 	}

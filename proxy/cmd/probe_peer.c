@@ -120,8 +120,8 @@ static void say_evidence(struct probe *p, const struct policy_case *c)
 	}
 }
 
-static void judge(struct probe *p, struct probe_target *t, const struct call_result *r,
-	const char *place, struct outcome *o)
+static void judge(
+	struct probe *p, struct probe_target *t, const struct call_result *r, struct outcome *o)
 {
 	struct slice chain[CERT_CHAIN_MAX];
 	char tlsa[300], name[300];
@@ -145,8 +145,10 @@ static void judge(struct probe *p, struct probe_target *t, const struct call_res
 		probe_tlsa_text(chain[0], tlsa, sizeof tlsa)) {
 		probe_tlsa_name(&t->base, t->port, name, sizeof name);
 		probe_find(p->report, FIND_TLSA_OTHER_KEY, p->domain.name, name, tlsa, NULL);
-	} else {
-		probe_find(p->report, FIND_CERTIFICATE, p->domain.name, place,
+	} else if (!p->own || p->own->proof == TENANT_CERTIFICATE) {
+		/* Else what is missing was named, and no authority was to vouch for it. */
+		snprintf(name, sizeof name, "%s:%u", t->host.name, t->port);
+		probe_find(p->report, FIND_CERTIFICATE, p->domain.name, name,
 			err_row(c.of[PROOF_PKIX].why.code)->sentence, NULL);
 	}
 }
@@ -224,7 +226,7 @@ static void call_target(struct probe *p, struct probe_target *t, struct outcome 
 		find_in_call(p, t, &r, place);
 		if (r.secured || r.features) {
 			o->reached++;
-			judge(p, t, &r, place, o);
+			judge(p, t, &r, o);
 		}
 		call_free(&r);
 	}
@@ -234,8 +236,12 @@ void probe_peers(struct probe *p)
 {
 	struct outcome o = {.why = p->dns};
 	for (size_t i = 0; i < p->target_count; i++) {
-		if (p->targets[i].reachable_name)
-			call_target(p, &p->targets[i], &o);
+		struct probe_target *t = &p->targets[i];
+		if (t->reachable_name)
+			call_target(p, t, &o);
+		else if (!p->own)
+			probe_find(p->report, FIND_UNREACHABLE, p->domain.name, t->host.name,
+				"it has no address", "5269");
 	}
 	for (int level = LEVEL_VERIFIED; level < LEVELS; level++) {
 		bool reached = o.reached && o.proven[level] == o.reached;

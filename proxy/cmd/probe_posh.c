@@ -101,6 +101,13 @@ static struct err search(struct walk *w, bool *redirected)
 
 /* ---- what is wrong with it ---- */
 
+static bool is_about_the_document(struct err e)
+{
+	return e.code == ERR_POSH_PARSE || e.code == ERR_POSH_EXPIRES || e.code == ERR_POSH_WEAK ||
+	       e.code == ERR_POSH_SIZE || e.code == ERR_POSH_REFERENCE ||
+	       e.code == ERR_POSH_REDIRECT;
+}
+
 static void find_failure(struct probe *p, struct err e, const struct walk *w)
 {
 	char status[16];
@@ -120,18 +127,16 @@ static void find_failure(struct probe *p, struct err e, const struct walk *w)
 	case ERR_POSH_EXPIRES:
 		probe_find(p->report, FIND_POSH_EXPIRES, p->domain.name, where, NULL, NULL);
 		break;
-	case ERR_POSH_FETCH:
-	case ERR_POSH_TIMEOUT:
-		if (w->page && w->page->status)
+	default:
+		if (is_about_the_document(e))
+			probe_find(p->report, FIND_POSH_NO_JSON, p->domain.name, where,
+				err_row(e.code)->sentence, NULL);
+		else if (w->page && w->page->status)
 			probe_find(
 				p->report, FIND_POSH_MISSING, p->domain.name, where, status, NULL);
 		else
 			probe_find(p->report, FIND_UNREACHABLE, p->domain.name, where,
 				err_row(e.code)->sentence, "443");
-		break;
-	default:
-		probe_find(p->report, FIND_POSH_NO_JSON, p->domain.name, where,
-			err_row(e.code)->sentence, NULL);
 		break;
 	}
 }
@@ -156,11 +161,8 @@ void probe_web(struct probe *p)
 	posh_url_of(&p->domain, "xmpp-server", &w.url);
 	url_text(&w.url, p->posh.url, sizeof p->posh.url);
 	p->posh.e = search(&w, &redirected);
-	bool nothing = p->posh.e.code == ERR_POSH_NONE || p->posh.e.code == ERR_POSH_FETCH ||
-		       p->posh.e.code == ERR_POSH_TIMEOUT || p->posh.e.code == ERR_POSH_TLS ||
-		       p->posh.e.code == ERR_POSH_BLOCKED;
 	/* Who has no POSH has no fault in it. */
-	if (err_is(p->posh.e) && (needed || !nothing))
+	if (err_is(p->posh.e) && (needed || is_about_the_document(p->posh.e)))
 		find_failure(p, p->posh.e, &w);
 	if (!err_is(p->posh.e) && redirected)
 		probe_find(p->report, FIND_POSH_REDIRECT, p->domain.name, p->posh.url,
