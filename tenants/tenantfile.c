@@ -239,7 +239,7 @@ static const char *make(const struct tenant *t, const struct tenant_source *src)
 	(void)provided_is_made(src->gate, t, &own);
 	size_t count = own ? 1 + t->further.count : 1;
 	const struct domain **names = mem_alloc(count * sizeof *names);
-	names[0] = own ? own : &src->gate->host_name;
+	names[0] = own ? own : gate_target(src->gate, TENANT_DANE);
 	for (size_t i = 1; i < count; i++)
 		names[i] = &t->further.items[i - 1];
 	char *directory = provided_directory(src->gate, own);
@@ -337,7 +337,9 @@ struct tenant *tenant_file_read(struct slice text, const struct tenant_source *s
 	}
 	settings_fini(&settings);
 	*lines = (struct tenant_lines){config_place(&f, "tenant", "domain").line,
-		config_place(&f, "tenant", "domains").line};
+		config_place(&f, "tenant", "domains").line,
+		config_place(&f, "policy", "inbound").line,
+		config_place(&f, "policy", "outbound").line};
 	if (faults->count > faults_before) {
 		tenant_release(t);
 		return NULL;

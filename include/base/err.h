@@ -8,7 +8,7 @@
 #ifndef FEDGATE_BASE_ERR_H
 #define FEDGATE_BASE_ERR_H
 
-#include <stdbool.h>
+#include "base/slice.h"
 
 enum blame {
 	BLAME_NOBODY,
@@ -226,7 +226,9 @@ enum blame {
 	/* ours */                                                                                 \
 	X(ERR_INTERNAL, "FG-Z01", US, "internal-server-error", "a fault inside the gate")          \
 	X(ERR_WORKER_LOST, "FG-Z02", US, "internal-server-error", "a worker process died")         \
-	X(ERR_SCOUT_LOST, "FG-Z03", US, "", "the process that asks DNS and the web died")
+	X(ERR_SCOUT_LOST, "FG-Z03", US, "", "the process that asks DNS and the web died")          \
+	X(ERR_SCOUT_STUCK, "FG-Z04", US, "",                                                       \
+		"the DNS resolver has been computing for seconds and is started afresh")
 
 enum err_code {
 #define ERR_SYMBOL(symbol, id, blame, condition, sentence) symbol,
@@ -253,6 +255,10 @@ struct err err_make(enum err_code code);
 struct err err_native(enum err_code code, int native);
 bool err_is(struct err e);                         /* true when e is an error */
 const struct err_row *err_row(enum err_code code); /* never NULL */
+/* What helps, addressed to whoever must act: one or two short sentences; never NULL or empty. */
+const char *err_fix(enum err_code code);
+/* By its id, "FG-C05", in any case of letters. */
+bool err_find(struct slice id, enum err_code *out);
 const char *blame_name(enum blame blame); /* "peer", "us", "operator", "tenant", "nobody" */
 
 #endif

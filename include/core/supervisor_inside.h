@@ -1,8 +1,11 @@
-/* What the files of the supervisor share: its life (supervisor.c), its children (crew.c). */
+/* What the files of the supervisor share: its life (supervisor.c), its children (crew.c), what it
+ * tells about itself (supervisor_admin.c). */
 #ifndef FEDGATE_CORE_SUPERVISOR_INSIDE_H
 #define FEDGATE_CORE_SUPERVISOR_INSIDE_H
 
+#include "core/admin.h"
 #include "core/child.h"
+#include "core/decision.h"
 #include "core/secret.h"
 #include "core/shared.h"
 #include "core/wire.h"
@@ -33,6 +36,8 @@ struct member {
 	uint64_t line_ms;       /* worker: when it got its last line to the scout */
 	struct member *adopter; /* borrowed: another member of the crew */
 	bool was_up;
+	struct decisions *decisions; /* owned; a worker's: stays when it dies */
+	int decisions_fd;
 	int *sockets; /* owned: public (steer: UDP) first, then egress (steer: TCP) */
 	size_t socket_count, public_count;
 };
@@ -49,6 +54,10 @@ struct supervisor {
 	struct member *crew; /* owned: the workers, the scout, then perhaps the steer process */
 	size_t crew_count, worker_count;
 	bool stopping, all_up;
+	bool faulty; /* the configuration, when it was last read */
+	struct admin_file admin_file;
+	struct admin *admin;       /* NULL: there is none */
+	uint64_t turned_ms;        /* when it began to turn */
 	struct reload_job *reload; /* under way */
 	bool reload_again;
 	uv_signal_t hup, term, interrupt, child;
@@ -65,5 +74,13 @@ size_t crew_running(const struct supervisor *s);
 void crew_kill(struct supervisor *s);
 /* Told by the crew: everybody is up for the first time. */
 void supervisor_all_up(struct supervisor *s);
+
+/* Reads the configuration again, now or when that is over which is under way. */
+void supervisor_reload(struct supervisor *s);
+/* To those who asked for it on the admin socket. */
+void supervisor_tell_reload(struct supervisor *s, const char *outcome, size_t faults);
+/* Makes the admin socket, before the rights go; then serves it. */
+void supervisor_open_admin(struct supervisor *s);
+void supervisor_start_admin(struct supervisor *s);
 
 #endif

@@ -23,9 +23,9 @@ struct tenant_source {
 	const struct gate *gate;     /* borrowed; NULL: it is not asked what is its own */
 };
 
-/* Where the tenant names its domains. */
+/* Where the tenant names its domains and its policy. */
 struct tenant_lines {
-	unsigned domain, further;
+	unsigned domain, further, inbound, outbound;
 };
 
 /* NULL when there are faults. `lines` is filled in either case. */

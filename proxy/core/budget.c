@@ -15,7 +15,7 @@ enum {
 static const struct bucket_rate claims = {.interval_ms = 50, .burst = 200};
 static const struct bucket_rate answers = {.interval_ms = 10, .burst = 1000};
 
-enum kind { CONNECTION = 'c', QUESTION = 'q', CLAIM = 'p', ANSWER = 'a' };
+enum kind { CONNECTION = 'c', QUESTION = 'q', LOOK = 'l', CLAIM = 'p', ANSWER = 'a' };
 
 /* Lives while the source has connections to this worker. */
 struct source {
@@ -68,6 +68,12 @@ static struct bucket_rate question_rate(const struct worker *w)
 {
 	unsigned n = w->gate->questions_per_minute;
 	return (struct bucket_rate){.interval_ms = 60000 / n, .burst = n};
+}
+
+static struct bucket_rate look_rate(const struct worker *w)
+{
+	unsigned n = 3 * w->gate->questions_per_minute;
+	return (struct bucket_rate){.interval_ms = 60000 / n ? 60000 / n : 1, .burst = n};
 }
 
 static bool take(struct worker *w, enum kind kind, const struct sockaddr_storage *from,
@@ -133,6 +139,17 @@ void budget_asked(struct worker *w, const struct sockaddr_storage *from, bool pr
 	w->questions--;
 	if (proven)
 		bucket_give_back(shared_buckets(w->shared), slice_of_key(&key), question_rate(w));
+}
+
+bool budget_look(struct worker *w, const struct sockaddr_storage *from)
+{
+	return take(w, LOOK, from, look_rate(w));
+}
+
+void budget_looked_true(struct worker *w, const struct sockaddr_storage *from)
+{
+	struct source_key key = key_of(LOOK, from);
+	bucket_give_back(shared_buckets(w->shared), slice_of_key(&key), look_rate(w));
 }
 
 bool budget_claim(struct worker *w, const struct sockaddr_storage *from)

@@ -49,21 +49,25 @@ static void close_memory(const struct wire_fds *fds)
 
 static int be_worker(struct wire *boot, const struct wire_fds *fds)
 {
-	const int *sockets = fds->fds + 2;
+	const int *sockets = fds->fds + 3;
+	if (fds->count < 3 || boot->listens > fds->count - 3)
+		return 3;
 	struct worker_boot b = {.number = boot->number,
 		.secret = boot->secret,
 		.previous_secret = boot->previous_secret,
 		.has_previous_secret = boot->has_previous_secret != 0,
 		.shared = shared_map(fds->fds[1]),
+		.decisions = decisions_map(fds->fds[2]),
 		.channel_fd = WIRE_CHANNEL_FD,
 		.listen_fds = sockets,
 		.listen_count = boot->listens,
 		.egress_fds = sockets + boot->listens,
-		.egress_count = fds->count - 2 - boot->listens};
+		.egress_count = fds->count - 3 - boot->listens};
 	mem_wipe(boot, sizeof *boot);
-	if (!b.shared || !parcel_unpack(fds->fds[0], &b.gate, &b.registry))
+	if (!b.shared || !b.decisions || !parcel_unpack(fds->fds[0], &b.gate, &b.registry))
 		return 3;
 	close_memory(fds);
+	close(fds->fds[2]);
 	log_setup(2, b.gate->log_format, b.gate->log_level, "worker", (int)b.number);
 	int status = worker_run(&b);
 	mem_wipe(&b, sizeof b);

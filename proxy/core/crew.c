@@ -86,7 +86,7 @@ static bool nobody_has(const struct address_list *list, int type)
 bool crew_bind(struct supervisor *s)
 {
 	const struct gate *g = s->gate;
-	if (g->listen.count + g->egress_listen.count > WIRE_FDS_MAX - 2 ||
+	if (g->listen.count + g->egress_listen.count > WIRE_FDS_MAX - 3 ||
 		2 * g->steer_listen.count > WIRE_FDS_MAX - 2) {
 		fprintf(stderr, "fedgate: too many addresses to listen on\n");
 		return false;
@@ -252,7 +252,7 @@ static const char *path_for(const struct member *m, const struct wire *question)
 	case MEMBER_WORKER:
 		return path_for_worker(s, question);
 	case MEMBER_SCOUT:
-		return question->file == CHANNEL_WEB_CA ? s->gate->ca_file : NULL;
+		return question->file == CHANNEL_WEB_CA ? s->gate->web_ca_file : NULL;
 	case MEMBER_STEER:
 		break;
 	}
@@ -328,6 +328,8 @@ static struct err send_boot(struct member *m)
 	}
 	fds.fds[fds.count++] = s->parcel_fd;
 	fds.fds[fds.count++] = s->shared_fd;
+	if (m->role == MEMBER_WORKER)
+		fds.fds[fds.count++] = m->decisions_fd;
 	put_sockets(m, &fds);
 	struct err e = wire_send(m->channel, &boot, &fds);
 	mem_wipe(&boot, sizeof boot);

@@ -1,17 +1,22 @@
 /* Happy path: the supervisor hands a socket for each worker (on_line); a question gets a slot, goes
- * to the resolver, and its answer goes back by that worker's line. Failure modes: more questions
- * than a worker's share (answered at once), a line that is lost (what it asked is found out and
- * told to nobody), DNS that cannot start (fatal: the supervisor tries again). Who frees: lines free
- * themselves, slots are used again; the rest goes in tear_down. The parent's stop, and the loss of
- * the parent, end the loop. */
+ * to the resolver or to the web (core/scout_posh.h, which asks the resolver in turn), and its
+ * answer goes back by that worker's line. Failure modes: more questions than a worker's share
+ * (answered at once), a line that is lost (what it asked is found out and told to nobody), DNS that
+ * cannot start (fatal: the supervisor tries again), a resolver that a zone keeps computing (the
+ * same), no authorities for the web (no document is believed). Who frees: lines free themselves,
+ * slots are used again; the rest goes in tear_down. The parent's stop, and the loss of the parent,
+ * end the loop. */
 #include "core/scout.h"
 
 #include "base/log.h"
 #include "base/mem.h"
 #include "core/channel.h"
 #include "core/scout_inside.h"
+#include "core/scout_posh.h"
+#include "net/address.h"
 
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -19,9 +24,14 @@ enum {
 	ASKED_MAX = 8192, /* open at once, of all workers */
 	DNS_MS = 5000,    /* D12 */
 	ROOT_AGAIN_MS = 60000,
+	PULSE_MS = 1000,
+	PULSES_MISSED = 3,          /* less than a question's deadline */
+	STUCK = 4,                  /* exit status */
+	READ_MS = 3000,             /* the web's authorities */
+	AUTHORITIES_MAX = 16 << 20, /* bytes */
 };
 /* Tags of the resolver's questions. */
-enum { FOR_WORKER, FOR_ROOT };
+enum { FOR_WORKER, FOR_ROOT, FOR_WEB, FOR_PULSE };
 
 /* An open question. */
 struct asked {
@@ -47,11 +57,13 @@ struct scout {
 	struct channel *channel;
 	struct timers *timers;
 	struct resolver *resolver;
+	struct scout_posh *posh; /* NULL: there are no authorities to judge web servers by */
 	struct seat seats[WORKERS_MAX];
 	struct asked asked[ASKED_MAX]; /* slot 0 stays unused */
 	uint32_t free_slot;
 	unsigned share; /* open questions of one worker */
-	struct timer root_again, stop_timer;
+	struct timer root_again, stop_timer, pulse;
+	unsigned pulses_missed;
 	unsigned lines;
 	bool stopping;
 	enum resolve_status root; /* as it was last */
@@ -100,6 +112,14 @@ static void on_resolved(void *arg, const struct resolve_answer *found)
 		on_resolved_root(s, found);
 		return;
 	}
+	if (found->tag == FOR_PULSE) {
+		s->pulses_missed = 0;
+		return;
+	}
+	if (found->tag == FOR_WEB) {
+		scout_posh_resolved(s->posh, (int)found->ticket.slot, found);
+		return;
+	}
 	struct asked *a = asked_by(s, found->ticket);
 	if (!a)
 		return;
@@ -107,6 +127,74 @@ static void on_resolved(void *arg, const struct resolve_answer *found)
 	if (a->kind == ASK_TLSA)
 		read_tlsa(found, &s->answer.tlsa);
 	answer(s, a);
+}
+
+/* ---- the web ---- */
+
+static bool may_look_up(void *arg, const struct domain *name)
+{
+	const struct scout *s = arg;
+	return gate_looks_up(s->gate, name);
+}
+
+/* DNS-10, P01 */
+static bool may_connect(void *arg, const struct sockaddr_storage *addr)
+{
+	const struct scout *s = arg;
+	return address_is_public(addr) || network_list_has(&s->gate->allow_private, addr);
+}
+
+static void look_up(void *arg, const struct domain *name, int family, int tag)
+{
+	struct scout *s = arg;
+	resolve_addr(s->resolver, name, family, (struct ticket){.slot = (uint32_t)tag}, FOR_WEB);
+}
+
+static int64_t wall_clock(void *arg)
+{
+	(void)arg;
+	return (int64_t)time(NULL);
+}
+
+static void on_found(void *arg, uint64_t cookie, const struct posh_found *found)
+{
+	struct scout *s = arg;
+	struct asked *a = asked_by(s, (struct ticket){(uint32_t)cookie, (uint32_t)(cookie >> 32)});
+	if (!a)
+		return;
+	s->answer = (struct answer){.posh = *found};
+	answer(s, a);
+}
+
+static void ask_web(struct scout *s, const struct domain *name, struct ticket t)
+{
+	if (s->posh) {
+		scout_posh_ask(s->posh, name, (uint64_t)t.gen << 32 | t.slot);
+		return;
+	}
+	s->answer = (struct answer){.posh.e = err_make(ERR_POSH_TLS)};
+	answer(s, asked_by(s, t));
+}
+
+/* After the channel is open: the supervisor reads what we may not. */
+static void open_web(struct scout *s)
+{
+	struct buf pem;
+	buf_init(&pem, AUTHORITIES_MAX);
+	struct err e = channel_read_file(s->channel, NULL, CHANNEL_WEB_CA, READ_MS, &pem);
+	const struct scout_posh_config config = {.authorities_pem = buf_peek(&pem),
+		.max_running = s->gate->posh_fetches,
+		.looks_up = may_look_up,
+		.allowed = may_connect,
+		.resolve = look_up,
+		.now = wall_clock,
+		.done = on_found,
+		.arg = s};
+	if (!err_is(e))
+		s->posh = scout_posh_new(s->loop, &config, &e);
+	if (err_is(e))
+		log_reason(e, "web-authorities", log_c("file", s->gate->web_ca_file), log_end());
+	buf_fini(&pem);
 }
 
 /* ---- questions ---- */
@@ -142,8 +230,7 @@ static void ask(struct scout *s, const struct scout_question *q, struct ticket t
 		resolve_tlsa(s->resolver, &q->name, q->which, t, FOR_WORKER);
 		break;
 	case ASK_POSH:
-		s->answer = (struct answer){.posh = {.e = err_make(ERR_POSH_FETCH)}};
-		answer(s, asked_by(s, t));
+		ask_web(s, &q->name, t);
 		break;
 	}
 }
@@ -231,6 +318,23 @@ static void on_resolved_root(struct scout *s, const struct resolve_answer *found
 		timer_start(s->timers, &s->root_again, ROOT_AGAIN_MS, ask_root, s);
 }
 
+/* ---- the pulse ---- */
+
+/* D08: signatures and proofs can be made so that checking them takes minutes. That blocks all other
+ * questions, and ends with this process: nothing else ends a thread of libunbound's. Beats are
+ * counted, not seconds: to have been stopped ourselves is no fault of the resolver's. */
+static void on_pulse(void *arg)
+{
+	struct scout *s = arg;
+	if (s->pulses_missed >= PULSES_MISSED) {
+		log_reason(err_make(ERR_SCOUT_STUCK), "scout-stuck", log_end());
+		_exit(STUCK);
+	}
+	if (!s->pulses_missed++)
+		resolve_pulse(s->resolver, (struct ticket){0, 0}, FOR_PULSE);
+	timer_start(s->timers, &s->pulse, PULSE_MS, on_pulse, s);
+}
+
 /* ---- what the supervisor says ---- */
 
 static void on_line(void *arg, unsigned worker, int fd)
@@ -299,7 +403,8 @@ static struct err set_up(struct scout *s, const struct scout_boot *boot)
 	struct resolve_config dns = {.forward = s->gate->dns_forward,
 		.trust_anchor = s->gate->dns_trust_anchor,
 		.timeout_ms = DNS_MS,
-		.max_pending = s->share * (boot->workers ? boot->workers : 1) + 1};
+		.max_pending = s->share * (boot->workers ? boot->workers : 1) + 2 +
+			       2 * s->gate->posh_fetches};
 	s->resolver = resolver_new(s->loop, &dns, on_resolved, s, &e);
 	return e;
 }
@@ -312,6 +417,8 @@ static void tear_down(struct scout *s)
 	}
 	timer_stop(s->timers, &s->root_again);
 	timer_stop(s->timers, &s->stop_timer);
+	timer_stop(s->timers, &s->pulse);
+	scout_posh_free(s->posh);
 	if (s->resolver)
 		resolver_free(s->resolver);
 	if (s->channel)
@@ -332,7 +439,9 @@ int scout_run(const struct scout_boot *boot)
 		return 3;
 	}
 	s->channel = channel_open(s->loop, boot->channel_fd, &channel_events, s);
+	open_web(s);
 	channel_ready(s->channel);
+	on_pulse(s);
 	if (s->gate->dns_trust_anchor)
 		ask_root(s);
 	log_event(LOG_INFO, "scout-up",

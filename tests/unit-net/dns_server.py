@@ -66,6 +66,7 @@ chain CNAME tosigned
 tosigned CNAME www.signed
 odd CNAME an\\.odd.full
 an\\.odd.full A 192.0.2.8
+private A 127.0.0.1
 loop1 CNAME loop2
 loop2 CNAME loop1
 """.replace("{hash}", 32 * "ab")

@@ -1,4 +1,5 @@
 /* The resolver against a real DNS server on loopback (tests/unit-net/dns_server.py). */
+#include "lib/dns_server.h"
 #include "lib/fake_worker.h"
 #include "net/resolve.h"
 
@@ -10,47 +11,8 @@
 
 #include <arpa/inet.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
-
-/* ---- the server ---- */
-
-static pid_t server;
-static int server_stdin;
-static char forward[40], anchor[256], wrong_anchor[256];
-
-static int start_server(void **state)
-{
-	int in[2], out[2], port = 0;
-	(void)state;
-	if (pipe(in) || pipe(out))
-		return -1;
-	server = fork();
-	if (server == 0) {
-		dup2(in[0], 0);
-		dup2(out[1], 1);
-		close(in[1]);
-		execl("/usr/bin/python3", "python3", "tests/unit-net/dns_server.py", (char *)NULL);
-		_exit(127);
-	}
-	close(in[0]);
-	close(out[1]);
-	server_stdin = in[1];
-	FILE *f = fdopen(out[0], "r");
-	int n = fscanf(f, "%d %255s %255s", &port, anchor, wrong_anchor);
-	fclose(f);
-	snprintf(forward, sizeof forward, "127.0.0.1@%d", port);
-	return n == 3 ? 0 : -1;
-}
-
-static int stop_server(void **state)
-{
-	(void)state;
-	close(server_stdin);
-	return waitpid(server, NULL, 0) == server ? 0 : -1;
-}
 
 /* ---- asking ---- */
 
@@ -111,7 +73,7 @@ static int set_up(void **state)
 {
 	(void)state;
 	the = (struct questioner){.f = fake_worker_new()};
-	open_resolver(forward, anchor, 100);
+	open_resolver(dns_forward, dns_anchor, 100);
 	return 0;
 }
 
@@ -291,16 +253,16 @@ static void validation_tells_secure_from_insecure_and_bogus(void **state)
 	assert_false(answer_to("x.full.example", AF_INET)->secure);
 
 	resolver_free(the.resolver);
-	open_resolver(forward, NULL, 100); /* nobody validates */
+	open_resolver(dns_forward, NULL, 100); /* nobody validates */
 	assert_false(answer_to("www.signed.example", AF_INET)->secure);
 
 	resolver_free(the.resolver);
-	open_resolver(forward, wrong_anchor, 100);
+	open_resolver(dns_forward, dns_wrong_anchor, 100);
 	assert_int_equal(answer_to("www.signed.example", AF_INET)->status, RESOLVE_BOGUS);
 	assert_int_equal(answer_to("x.full.example", AF_INET)->status, RESOLVE_DATA);
 }
 
-/* D01: never insecure, never without DNSSEC in a second try */
+/* DNS-6, D01: never insecure, never without DNSSEC in a second try */
 static void what_was_tampered_with_is_bogus(void **state)
 {
 	(void)state;
@@ -389,7 +351,7 @@ static void a_root_that_fails_validation_is_told_from_one_that_does_not_answer(v
 	(void)state;
 	assert_int_not_equal(answer_to("", ROOT)->status, RESOLVE_BOGUS); /* no anchor for it */
 	resolver_free(the.resolver);
-	open_resolver(forward, "/usr/share/dns/root.key", 100); /* another root, as it were */
+	open_resolver(dns_forward, "/usr/share/dns/root.key", 100); /* another root, as it were */
 	assert_int_equal(answer_to("", ROOT)->status, RESOLVE_BOGUS);
 	resolver_free(the.resolver);
 	open_resolver("127.0.0.1@9", "/usr/share/dns/root.key", 100);
@@ -451,7 +413,7 @@ static void questions_beyond_the_maximum_fail_and_later_ones_do_not(void **state
 {
 	(void)state;
 	resolver_free(the.resolver);
-	open_resolver(forward, NULL, 3);
+	open_resolver(dns_forward, NULL, 3);
 	for (int i = 0; i < 8; i++) {
 		char name[40];
 		snprintf(name, sizeof name, "n%d.slow.example", i);
@@ -531,7 +493,7 @@ static void no_answer_comes_after_the_resolver_is_freed(void **state)
 	(void)state;
 	for (uint64_t ms = 0; ms < 12; ms += 2) {
 		if (!the.resolver)
-			open_resolver(forward, anchor, 100);
+			open_resolver(dns_forward, dns_anchor, 100);
 		the.count = the.want = 0;
 		ask("x.full.example", AF_INET);
 		ask("www.signed.example", AF_INET);
@@ -553,8 +515,8 @@ static void the_resolver_may_be_freed_when_it_tells(void **state)
 	for (size_t i = 0; i < 4; i++) {
 		the.free_in_callback = false;
 		if (!the.resolver)
-			open_resolver(
-				forward, anchor, i == 3 ? 0 : 100); /* 0: told from the timer */
+			open_resolver(dns_forward, dns_anchor,
+				i == 3 ? 0 : 100); /* 0: told from the timer */
 		the.count = the.want = 0;
 		the.free_in_callback = true;
 		for (int n = 0; n < 5; n++)
@@ -609,5 +571,5 @@ int main(void)
 		RESOLVE_TEST(the_resolver_may_be_freed_when_it_tells),
 		RESOLVE_TEST(a_resolver_that_cannot_be_set_up_says_so),
 	};
-	return cmocka_run_group_tests(tests, start_server, stop_server);
+	return cmocka_run_group_tests(tests, dns_server_start, dns_server_stop);
 }
