@@ -1,4 +1,4 @@
-#include "core/assess.h"
+#include "core/assess_inside.h"
 
 #include "base/map.h"
 #include "base/mem.h"
@@ -188,62 +188,20 @@ static struct cert_set *read_cas(struct channel *channel, const struct tenant *t
 	return set;
 }
 
-static struct cert_set *gate_cas(
-	struct assessor *a, struct channel *channel, const struct gate *gate)
+const struct cert_set *assess_gate_cas(struct worker *w)
 {
-	if (is_due(&a->at_gate) && gate->ca_file && *gate->ca_file)
-		a->gate_cas = read_cas(channel, NULL, CHANNEL_GATE_CA, &a->at_gate);
+	struct assessor *a = w->assessor;
+	if (is_due(&a->at_gate) && w->gate->ca_file && *w->gate->ca_file)
+		a->gate_cas = read_cas(w->channel, NULL, CHANNEL_GATE_CA, &a->at_gate);
 	return a->gate_cas;
 }
 
-static struct cert_set *tenant_cas(
-	struct assessor *a, struct channel *channel, const struct tenant *t)
+const struct cert_set *assess_tenant_cas(struct worker *w, const struct tenant *t)
 {
-	struct kept *k = kept_for(a, t);
+	struct kept *k = kept_for(w->assessor, t);
 	if (is_due(&k->at_cas) && t->ca_file)
-		k->own_cas = read_cas(channel, t, CHANNEL_TENANT_CA, &k->at_cas);
+		k->own_cas = read_cas(w->channel, t, CHANNEL_TENANT_CA, &k->at_cas);
 	return k->own_cas;
-}
-
-/* One set's word on the chain and the name together. */
-static struct err judge(const struct cert_set *set, const struct cert_rules *rules,
-	const struct slice *chain, size_t count, const struct domain *domain,
-	struct assessment *out)
-{
-	struct cert_facts facts = {0};
-	int64_t not_after = 0;
-	struct err e = cert_judge(chain, count, set, rules, worker_wall_s(), &facts, &not_after);
-	if (!err_is(e) && !identity_matches(&facts, domain, rules->allow_other_names, NULL)) {
-		e = err_make(ERR_CERT_NAME);
-		/* "Not even so much as an error message is logged" must never be true of us. */
-		identity_describe(&facts, out->names, sizeof out->names);
-	}
-	if (!err_is(e))
-		out->not_after = not_after;
-	return e;
-}
-
-struct assessment assess_chain(struct assessor *a, struct channel *channel, const struct gate *gate,
-	const struct tenant *t, const struct slice *chain, size_t count,
-	const struct domain *domain)
-{
-	struct assessment out = {.certificate = err_make(ERR_CERT_NONE)};
-	if (!count)
-		return out;
-	out.certificate = err_make(ERR_CERT_UNTRUSTED);
-	const struct cert_set *own = tenant_cas(a, channel, t);
-	const struct cert_rules community = {.require_eku = false, .allow_other_names = true};
-	if (own)
-		out.certificate = judge(own, &community, chain, count, domain, &out);
-	const struct cert_set *public = gate_cas(a, channel, gate);
-	/* ID-7: the stricter rules for public authorities; ID-9: SRV-ID from them by permission. */
-	const struct cert_rules strict = {.require_eku = true, .allow_other_names = t->other_names};
-	if (err_is(out.certificate) && public) {
-		struct err e = judge(public, &strict, chain, count, domain, &out);
-		if (out.certificate.code == ERR_CERT_UNTRUSTED || !err_is(e))
-			out.certificate = e;
-	}
-	return out;
 }
 
 enum level level_of_proof(enum pair_proof proof, bool tls)

@@ -42,6 +42,17 @@ void outgoing_account(struct outgoing *o, struct shared_held before)
 	o->worker->unacked_stanzas += now.unacked - before.unacked;
 }
 
+static const char *words(const char *text)
+{
+	return *text ? text : NULL;
+}
+
+/* By what the peer is known; M-5: by the place where it was reached, if by nothing better. */
+static const char *known_by(const struct outgoing *o)
+{
+	return o->assessed.proven ? proof_kind_name(o->assessed.by) : "dns";
+}
+
 void outgoing_log(struct outgoing *o, struct err why, const char *event)
 {
 	char local[DOMAIN_UNICODE_MAX + 1], remote[DOMAIN_UNICODE_MAX + 1];
@@ -52,7 +63,10 @@ void outgoing_log(struct outgoing *o, struct err why, const char *event)
 			log_s("from", l), log_s("to", r),
 			log_c("condition", o->condition[0] ? o->condition : NULL),
 			log_c("said", o->text[0] ? o->text : NULL),
-			log_c("names", o->assessed.names[0] ? o->assessed.names : NULL), log_end());
+			log_c("dane", words(o->assessed.dane)),
+			log_c("posh", words(o->assessed.posh)),
+			log_c("evidence", words(o->assessed.evidence)),
+			log_c("names", words(o->assessed.names)), log_end());
 	else
 		log_event(LOG_DEBUG, event, log_c("session", o->session),
 			log_c("leg", o->config.leg), log_s("from", l), log_s("to", r), log_end());
@@ -63,7 +77,7 @@ enum level outgoing_level(const struct outgoing *o)
 {
 	if (!o->link.tls)
 		return LEVEL_VERIFIED;
-	return err_is(o->assessed.certificate) ? LEVEL_SECURE : LEVEL_TRUSTED;
+	return o->assessed.proven ? LEVEL_TRUSTED : LEVEL_SECURE;
 }
 
 void outgoing_log_up(struct outgoing *o)
@@ -77,7 +91,12 @@ void outgoing_log_up(struct outgoing *o)
 		log_s("to", domain_unicode(&o->config.remote, remote)),
 		log_c("proof", pair_proof_name(o->stream.proof)),
 		log_c("trust", peer ? level_name(outgoing_level(o)) : NULL),
-		log_c("tls", tls.version), log_c("suite", tls.suite),
+		log_c("by", peer ? known_by(o) : NULL),
+		log_c("dnssec", o->reached ? "secure" : o->assessed.dnssec),
+		log_c("dane", words(o->assessed.dane)), log_c("posh", words(o->assessed.posh)),
+		log_c("evidence", words(o->assessed.evidence)),
+		log_c("leaf", words(o->assessed.leaf)), log_c("tls", tls.version),
+		log_c("suite", tls.suite),
 		log_c("start", !o->link.tls    ? "plain"
 			       : o->direct_tls ? "direct"
 					       : "starttls"),
@@ -91,6 +110,7 @@ static void graveyard(struct outgoing *o)
 	timer_stop(o->worker->timers, &o->deadline);
 	timer_stop(o->worker->timers, &o->soon);
 	timer_stop(o->worker->timers, &o->patience);
+	outgoing_stop_proving(o);
 	if (o->link.phase != LINK_NONE)
 		link_close(&o->link); /* outgoing_on_closed frees */
 	else
@@ -124,10 +144,12 @@ void outgoing_fail(struct outgoing *o, struct err why)
 	dial_stop(&o->dial);
 	timer_stop(o->worker->timers, &o->deadline);
 	timer_stop(o->worker->timers, &o->patience);
+	outgoing_stop_proving(o);
 	if (o->link.phase == LINK_OPEN)
 		link_finish(&o->link, GOODBYE_MS);
 	if (o->have_failure)
 		return;
+	outgoing_keep_decision(o, why);
 	o->state = OUTGOING_IDLE;
 	o->was_ready = o->next_candidate = false;
 	o->why = why;
@@ -162,6 +184,7 @@ void outgoing_connection_over(struct outgoing *o, struct err why)
 {
 	if (!outgoing_is_question(o))
 		timer_stop(o->worker->timers, &o->deadline);
+	outgoing_stop_proving(o);
 	if (o->state == OUTGOING_READY) {
 		outgoing_log(o, why, "stream-down");
 		o->state = OUTGOING_IDLE;
@@ -175,6 +198,7 @@ void outgoing_connection_over(struct outgoing *o, struct err why)
 	}
 	if (o->state != OUTGOING_NEGOTIATING)
 		return;
+	outgoing_note(o, "refused", STEP_BAD, why, "");
 	o->why = why;
 	o->next_candidate = true;
 	o->state = OUTGOING_DIALING;
@@ -189,6 +213,7 @@ void outgoing_on_closed(void *owner)
 	credential_release(o->credential);
 	o->credential = NULL;
 	stream_out_fini(&o->stream);
+	outgoing_forget_endpoint(o);
 	if (o->dead) {
 		worker_bury(o->worker, o, free_outgoing);
 	} else if (o->next_candidate) {
@@ -222,6 +247,18 @@ static void on_dial_failed(void *owner, struct err why)
 static const struct dial_events dial_events = {
 	.connected = outgoing_on_connected, .failed = on_dial_failed};
 
+/* Questions are a step of the decision that they are asked for. */
+static void begin_decision(struct outgoing *o)
+{
+	decision_free(o->decision);
+	o->decision = NULL;
+	if (o->config.backend || outgoing_is_question(o))
+		return;
+	o->decision = decision_begin(false, o->session, worker_wall_s(), o->began_ms);
+	o->decision->tenant = o->config.local;
+	o->decision->peer = o->config.remote;
+}
+
 void outgoing_start(struct outgoing *o)
 {
 	struct err why;
@@ -239,8 +276,10 @@ void outgoing_start(struct outgoing *o)
 		return;
 	}
 	o->state = OUTGOING_DIALING;
+	begin_decision(o);
 	if (!o->finishing)
 		o->events->dialing(o->owner);
+	outgoing_prepare_proof(o);
 	if (o->config.backend)
 		dial_list(&o->dial, o->worker, &o->config.tenant->backends, &dial_events, o);
 	else
@@ -281,6 +320,7 @@ static void free_outgoing(void *object)
 	sendq_fini(&o->queue);
 	outgoing_account(o, before);
 	mem_wipe(o->verify_key, sizeof o->verify_key);
+	decision_free(o->decision);
 	tenant_release(o->config.tenant);
 	mem_free(o);
 }
@@ -435,6 +475,7 @@ static void leave_backend(struct outgoing *o)
 		return;
 	dial_stop(&o->dial);
 	timer_stop(o->worker->timers, &o->deadline);
+	outgoing_stop_proving(o);
 	o->state = OUTGOING_IDLE;
 	o->next_candidate = false;
 	if (o->link.phase == LINK_NONE)
@@ -453,6 +494,8 @@ void outgoing_set_tenant(struct outgoing *o, struct tenant *t)
 		return;
 	if (o->config.backend)
 		leave_backend(o);
-	else if (o->state == OUTGOING_READY && !outgoing_reaches_floor(o))
+	else if (o->state == OUTGOING_READY && outgoing_level(o) < t->floor_out)
 		outgoing_close_stream(o); /* the next connection has to reach it */
+	else
+		outgoing_judge_again(o); /* authorities and pins may be others */
 }

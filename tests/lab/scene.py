@@ -60,8 +60,9 @@ class Scene:
         self.ca = CA(self.net.dir / "ca")
         self.unknown_ca = CA(self.net.dir / "unknown-ca", "Nobody Knows")
         self.names = NameServer(self.net.host("names", gate.NAMES))
+        self.web_ca = CA(self.net.dir / "web-ca", "Web")
         self.gate = gate.Gate(self.net.host("gate", gate.PUBLIC, gate.EGRESS), binary,
-                              self.ca.root, self.names.anchor, workers)
+                              self.ca.root, self.names.anchor, workers, web_ca=self.web_ca.root)
         self.test = self.net.host("test", "10.99.0.90")
         self.servers, self.of = [], {}
         for table in backends:
