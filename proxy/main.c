@@ -22,6 +22,8 @@ static const struct verb verbs[] = {
 	{"backend-config", cmd_backend_config,
 		"print what Prosody or ejabberd needs behind this gate"},
 	{"probe", cmd_probe, "do what a peer of a domain does, and say what is wrong"},
+	{"records", cmd_records, "print what a domain's owner and the host have to publish"},
+	{"posh", cmd_posh, "print a domain's POSH document"},
 	{"reference", cmd_reference, "print every key of the configuration"},
 	{"help", help, "print this"},
 	{"version", version, "print the version"},

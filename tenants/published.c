@@ -4,7 +4,7 @@
 #include "trust/cert.h"
 #include "trust/pem.h"
 
-enum { PEM_MAX_BYTES = 2 * CERT_CHAIN_MAX_BYTES };
+enum { PEM_MAX_BYTES = 2 * CERT_CHAIN_MAX_BYTES, EXPIRES_LEAST_S = 300 };
 
 static struct err find_leaf(struct slice text, struct buf *der)
 {
@@ -71,6 +71,20 @@ struct err published_read(const struct tenant *t, struct published *out, const c
 			out->leafs[out->count++] = leaf;
 	}
 	return first;
+}
+
+uint32_t published_expires(const struct gate *g, const struct published *p, int64_t now)
+{
+	uint32_t expires_s = g->publish_expires;
+	for (size_t i = 0; p->count > 1 && i < p->count; i++) {
+		struct cert_facts facts;
+		if (err_is(cert_read(p->leafs[i], &facts)))
+			continue;
+		int64_t half = (facts.not_after - now) / 2;
+		if (half < expires_s)
+			expires_s = half < EXPIRES_LEAST_S ? EXPIRES_LEAST_S : (uint32_t)half;
+	}
+	return expires_s;
 }
 
 void published_fini(struct published *p)

@@ -19,6 +19,9 @@ struct err leaf_read(const char *path, struct buf *der);
 /* Reads those that are there. When one of them cannot be read, *bad is its path (borrowed from the
  * tenant); what could be read is there all the same. */
 struct err published_read(const struct tenant *t, struct published *out, const char **bad);
+/* For how long a document with them may be kept, at most [publish] expires: while a certificate is
+ * followed by another, no longer than half of the time that both are good for (POSH-11). */
+uint32_t published_expires(const struct gate *g, const struct published *p, int64_t now);
 void published_fini(struct published *p);
 
 #endif
