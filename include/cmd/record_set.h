@@ -27,6 +27,7 @@ struct record_page {
 struct record_set {
 	const struct gate *gate;     /* borrowed */
 	const struct tenant *tenant; /* borrowed */
+	const struct domain *target; /* borrowed from the gate: where SRV records lead */
 	struct record *records;      /* owned */
 	size_t record_count;
 	struct record_page *pages; /* owned; none for a DANE tenant */

@@ -133,8 +133,8 @@ static void check_shared_target(
 		if (registry_at(r, i)->proof == TENANT_DANE)
 			dane = registry_at(r, i);
 	}
-	if (!dane || !read_key(dane, host))
-		return;
+	if (!dane || !read_key(dane, host) || domain_is_set(&g->dane_name))
+		return; /* they have a target of their own */
 	for (size_t i = 0; i < count; i++) {
 		const struct tenant *t = registry_at(r, i);
 		if (t->proof == TENANT_DANE || !read_key(t, own) ||
@@ -147,8 +147,8 @@ static void check_shared_target(
 		fault_warn(faults, at,
 			"the TLSA records of %s name only the key of tenants with `proof = dane`; "
 			"%zu with another key, as %s, cannot be reached there by peers who look "
-			"at DANE if their zones are signed; give them an SRV target of another "
-			"name without TLSA records",
+			"at DANE if their zones are signed; name a target for the former alone "
+			"with `name` in section [host]",
 			g->host_name.name, others, first->domain.name);
 }
 
