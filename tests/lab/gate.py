@@ -20,7 +20,7 @@ from lab.net import LabError
 PUBLIC, EGRESS = "10.99.0.3", "10.99.0.2"  # of the first one; others have what their host has
 NAMES = "10.99.0.53"
 NETWORK = "10.99.0.0/24"
-HOST_NAME = "gate.example"
+HOST_NAME, DANE_NAME = "gate.example", "dane.gate.example"
 PUBLISH_PORT = 443
 
 
@@ -50,6 +50,7 @@ class Gate:
             "gate": {"listen": f"{public}:5269", "workers": workers, "user": user,
                      "ca_file": "ca.pem", "host_name": HOST_NAME, "state_dir": "state",
                      "admin_socket": self.dir / "admin.sock"},
+            "host": {"name": DANE_NAME},
             "log": {"format": "json", "level": "debug"},
             "dns": {"forward": NAMES, "allow_private": NETWORK, "trust_anchor": ""},
             "egress": {"listen": f"{egress}:5275", "dns_listen": f"{egress}:53",
@@ -109,6 +110,13 @@ class Gate:
         self.write()
         return self.host.run([self.binary, words[0], "--config", self.dir / "fedgate.ini",
                               *words[1:]], check=check, **how)
+
+    def publish_tlsa(self, names, domain):
+        """Puts the host's TLSA records, as `fedgate records` prints them, into the zone."""
+        done = self.command("records", domain, "--format", "json", check=True)
+        for record in json.loads(done.stdout)["records"]:
+            if record["type"] == "TLSA" and "value" in record:
+                names.set(record["name"], "TLSA", record["value"])
 
     def explain(self, tenant, peer, last=1):
         """The last decisions about a peer, newest first, as `fedgate explain --json` has them."""
