@@ -39,6 +39,7 @@ class Gate:
 
     def __init__(self, host, binary, ca_file, anchor=None, workers=2, user="nobody", web_ca=None):
         self.host, self.binary = host, pathlib.Path(binary).resolve()
+        self.name = HOST_NAME
         self.process = None
         self.dir = host.directory("fedgate")
         for part in ("tenants.d", "tls"):
@@ -63,6 +64,12 @@ class Gate:
             self.settings["proofs"] = {"web_ca_file": "web-ca.pem"}
 
     # Files
+
+    def rename(self, name):
+        """Another host's name than HOST_NAME, before the first start."""
+        self.name = name
+        self.set("gate", host_name=name)
+        self.set("host", name=f"dane.{name}")
 
     def set(self, section, **keys):
         """Settings of fedgate.ini; written at the next start or reload."""
@@ -111,10 +118,18 @@ class Gate:
         return self.host.run([self.binary, words[0], "--config", self.dir / "fedgate.ini",
                               *words[1:]], check=check, **how)
 
+    def records(self, domain):
+        """What `fedgate records` says that is to be published."""
+        return json.loads(self.command("records", domain, "--format", "json", check=True).stdout)
+
+    def nginx_lines(self, domain, authorities):
+        """The lines for the customer's nginx, word by word but for the file of `authorities`."""
+        text = self.records(domain)["web_servers"]["nginx"]
+        return text.replace("/etc/ssl/certs/ca-certificates.crt", str(authorities)).splitlines()
+
     def publish_tlsa(self, names, domain):
         """Puts the host's TLSA records, as `fedgate records` prints them, into the zone."""
-        done = self.command("records", domain, "--format", "json", check=True)
-        for record in json.loads(done.stdout)["records"]:
+        for record in self.records(domain)["records"]:
             if record["type"] == "TLSA" and "value" in record:
                 names.set(record["name"], "TLSA", record["value"])
 

@@ -21,10 +21,6 @@ ROOT = os.environ.get("LAB_BACKENDS_ROOT")
 SHIRE, BUCKLAND = "shire.example", "buckland.example"
 GONDOR, GONDOR_ADDRESS = "gondor.example", "10.99.0.60"
 ROHAN, MORDOR = "rohan.example", "mordor.example"
-USE_DANE = """
-use_dane = true
-unbound = {{ resolvconf = true; trustfile = "{anchor}" }}
-"""
 
 
 class Peer:
@@ -53,9 +49,8 @@ class Peer:
 def believing(domain, stage, trust):
     """Configures a Prosody that believes TLSA records, and else those whom `trust` vouches for."""
     def config(host):
-        anchor = host.file("root.anchor", stage.names.anchor.read_bytes())
         return prosody.peer_config(host, [domain], stage.identity(domain), trust, root=ROOT,
-                                   extra=USE_DANE.format(anchor=anchor))
+                                   extra=prosody.USE_DANE.format(anchor=stage.names.anchor))
     return config
 
 

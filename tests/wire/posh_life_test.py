@@ -56,7 +56,7 @@ class Life(unittest.TestCase):
         stage.names.peer(ROHAN, stage.world.address, starttls=5269)
         stage.start()
         cls.other.start()
-        cls.web.lines(SHIRE, *cls.nginx_lines())
+        cls.web.lines(SHIRE, *cls.gate.nginx_lines(SHIRE, cls.web.trust))
         cls.web.start()
 
     @classmethod
@@ -69,13 +69,6 @@ class Life(unittest.TestCase):
             stage.net.host("bree", SECOND_BACKEND), [BREE], (SECOND[1], 5275)))
         cls.other.tenant(BREE, f"{SECOND_BACKEND}:5269", stage.identity(BREE), policy=POLICY)
         stage.names.peer(BREE, SECOND[0], starttls=5269)
-
-    @classmethod
-    def nginx_lines(cls):
-        """Word by word what the host tells the customer, but for where the authorities are."""
-        done = cls.gate.command("records", SHIRE, "--format", "json", check=True)
-        text = json.loads(done.stdout)["web_servers"]["nginx"]
-        return text.replace("/etc/ssl/certs/ca-certificates.crt", str(cls.web.trust)).splitlines()
 
     def arrived(self, where, ident, seconds=15):
         with where.arrived:
