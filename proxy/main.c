@@ -21,6 +21,8 @@ static const struct verb verbs[] = {
 	{"explain", cmd_explain, "say what was decided about a peer and why, or what a code means"},
 	{"backend-config", cmd_backend_config,
 		"print what Prosody or ejabberd needs behind this gate"},
+	{"records", cmd_records, "print what a domain's owner and the host have to publish"},
+	{"posh", cmd_posh, "print a domain's POSH document"},
 	{"reference", cmd_reference, "print every key of the configuration"},
 	{"help", help, "print this"},
 	{"version", version, "print the version"},

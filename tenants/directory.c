@@ -43,6 +43,7 @@ struct load {
 	struct candidate *items; /* owned */
 	size_t count;
 	struct load_result result;
+	struct shared_pair shared;
 };
 
 static struct tenant *standing(const struct candidate *c)
@@ -164,7 +165,9 @@ static void read_candidate(struct load *l, struct candidate *c, struct buf *text
 									   : JUDGE_NONE,
 		.rules = {l->options.deep, l->options.now, l->options.authorities},
 		.before = c->before,
-		.gate = l->gate};
+		.gate = l->gate,
+		.make = l->options.make,
+		.shared = &l->shared};
 	buf_clear(text);
 	struct err e = file_read(path, TENANT_FILE_MAX, text, &id);
 	if (err_is(e))

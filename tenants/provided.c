@@ -92,3 +92,10 @@ const char *provided_fill(const struct gate *g, struct tenant *t)
 	fill_host(g, t);
 	return NULL;
 }
+
+void provided_none(struct tenant *t)
+{
+	mem_free(t->certificate);
+	mem_free(t->key);
+	t->certificate = t->key = NULL;
+}

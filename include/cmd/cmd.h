@@ -10,6 +10,8 @@ int cmd_backend_config(int argc, char **argv); /* backend-config prosody|ejabber
 						  [--backend ADDRESS:PORT] [--part NAME] */
 int cmd_explain(int argc, char **argv);        /* explain TENANT PEER|CODE [--last N] [--json]
 						  [--config FILE] */
+int cmd_records(int argc, char **argv);        /* records DOMAIN: what to publish */
+int cmd_posh(int argc, char **argv);           /* posh DOMAIN: the POSH document */
 int cmd_serve(int argc, char **argv);          /* serve [--config FILE] */
 int cmd_reference(int argc, char **argv);      /* reference: tenants/reference.md on stdout */
 

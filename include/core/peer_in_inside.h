@@ -52,6 +52,16 @@ struct pair_in {
 void peer_in_run_actions(struct peer_in *p, struct actions *a);
 void peer_in_fail(struct peer_in *p, struct err why);
 void peer_in_leave_judging(struct peer_in *p);
+
+/* What is said of it (peer_notes.c). a may be NULL. */
+void peer_in_log_refused(struct peer_in *p, struct err why, const struct actions *a);
+void peer_in_log_pair(struct peer_in *p, const struct pair *pair);
+/* For `fedgate explain`: a header has named a domain of ours. */
+void peer_in_begin_decision(struct peer_in *p, const struct stream_header *h);
+void peer_in_note(struct peer_in *p, const char *step, enum step_mark mark, struct err why,
+	const char *detail);
+void peer_in_note_pair(struct peer_in *p, const struct pair *pair, struct err why);
+void peer_in_note_not_valid(struct peer_in *p, const struct pair *pair, struct err why);
 void peer_in_keep_decision(struct peer_in *p, struct err why);
 
 /* Who it says it is (peer_claims.c). */
@@ -60,9 +70,9 @@ void peer_in_judge_pair(struct peer_in *p, struct pair *pair);
 void claim_end(struct claim *claim); /* NULL is fine; nobody is told */
 /* The pair has become valid. ERR_OK, or why it must not be (a reload came between). */
 struct err peer_in_note_valid(struct peer_in *p, struct pair *pair);
-/* ID-10, M-3, DANE-9, POSH-6: judges again what has run out and what a reload may have changed; the
- * stream goes on meanwhile. False: it was ended. */
-bool peer_in_proofs_hold(struct peer_in *p);
+/* ID-10, M-3, DANE-9, POSH-6: judges again what has run out and what a reload may have changed;
+ * all: everything. The stream goes on meanwhile. False: it was ended. */
+bool peer_in_proofs_hold(struct peer_in *p, bool all);
 /* How long until a proof runs out, at most `most`. */
 uint64_t peer_in_next_ms(const struct peer_in *p, uint64_t most);
 struct err peer_in_levels_hold(const struct peer_in *p);

@@ -67,7 +67,8 @@ struct tenant {
 	struct network_list egress_from; /* empty: the backends' addresses */
 	bool backend_check;
 	enum tenant_proof proof;
-	/* Absolute paths or NULL. The loader fills in what a POSH or a DANE tenant shows. */
+	/* Absolute paths or NULL. The loader fills in what a POSH or a DANE tenant shows; where
+	 * nothing may be made, NULL says that it is not there yet. */
 	char *certificate, *key, *certificate2, *key2;
 	struct file_id certificate_id, key_id, certificate2_id, key2_id;
 	/* Not shown in TLS, but published: what will follow, and what was shown before and may

@@ -13,6 +13,12 @@ struct tenant_source {
 	bool check_files; /* false: the bundle */
 	struct certificate_rules rules;
 	enum judge certificates;
+	const char *(*make)(const char *directory, const struct domain *const *names, size_t count,
+		int64_t now); /* as in load_options */
+	/* What DANE tenants share is judged once; NULL: for each of them. */
+	struct shared_pair {
+		bool judged, fine;
+	} * shared;
 	const struct tenant *before; /* borrowed, may be NULL */
 	const struct gate *gate;     /* borrowed; NULL: it is not asked what is its own */
 };

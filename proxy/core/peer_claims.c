@@ -435,7 +435,7 @@ struct err peer_in_levels_hold(const struct peer_in *p)
 	return err_ok();
 }
 
-bool peer_in_proofs_hold(struct peer_in *p)
+bool peer_in_proofs_hold(struct peer_in *p, bool all)
 {
 	struct err low = peer_in_levels_hold(p);
 	int64_t now = worker_wall_s();
@@ -448,7 +448,7 @@ bool peer_in_proofs_hold(struct peer_in *p)
 		struct pair_in *pi = pair->state == PAIR_VALID ? pair->user : NULL;
 		if (!pi || pi->claim)
 			continue;
-		bool due = renewal_is_due(&pi->renewal, now);
+		bool due = renewal_is_due(&pi->renewal, now) || (all && by_certificate(pair));
 		if (due || (pi->judged != p->worker->generation && !still_proven(p, pi)))
 			start(p, CLAIM_AGAIN, pair);
 	}

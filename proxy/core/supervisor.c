@@ -9,6 +9,7 @@
 #include "core/notify.h"
 #include "core/parcel.h"
 #include "core/reload.h"
+#include "core/store.h"
 #include "core/supervisor_inside.h"
 #include "tenants/load.h"
 
@@ -172,7 +173,7 @@ static bool load(struct supervisor *s)
 {
 	struct faults faults;
 	struct load_result result = {0};
-	const struct load_options options = {.now = (int64_t)time(NULL)};
+	const struct load_options options = {.now = (int64_t)time(NULL), .make = store_provide};
 	faults_init(&faults);
 	s->gate = load_gate(s->config_path, &faults);
 	if (s->gate)
