@@ -21,13 +21,26 @@ static struct {
 	bool close_when_asked;
 } the;
 
+/* About seven kilobytes, as long as TLSA and POSH may become. */
+static const struct answer *large(void)
+{
+	static struct answer a = {.kind = ASK_POSH};
+	a.posh.document.count = POSH_PRINTS_MAX;
+	for (size_t i = 0; i < POSH_PRINTS_MAX; i++)
+		a.posh.document.prints[i] =
+			(struct posh_print){.has_256 = true, .has_384 = true, .has_512 = true};
+	return &a;
+}
+
 static void on_asked(void *arg, const struct scout_question *q)
 {
 	assert_ptr_equal(arg, &the);
 	the.asked++;
 	the.last = *q;
-	if (the.close_when_asked)
-		scout_line_close(the.line);
+	if (!the.close_when_asked)
+		return;
+	scout_line_close(the.line);
+	scout_line_send(the.line, q->serial, large()); /* in the same turn: to nobody */
 }
 
 static void on_gone(void *arg)
@@ -89,17 +102,6 @@ static uint32_t next_answer(void)
 		return 0;
 	assert_true(scout_answer_read(slice_of(in, (size_t)n), &serial, &a));
 	return serial;
-}
-
-/* About seven kilobytes, as long as TLSA and POSH may become. */
-static const struct answer *large(void)
-{
-	static struct answer a = {.kind = ASK_POSH};
-	a.posh.document.count = POSH_PRINTS_MAX;
-	for (size_t i = 0; i < POSH_PRINTS_MAX; i++)
-		a.posh.document.prints[i] =
-			(struct posh_print){.has_256 = true, .has_384 = true, .has_512 = true};
-	return &a;
 }
 
 static void questions_are_told_and_answers_go_out(void **state)
@@ -194,7 +196,6 @@ static void a_line_may_be_closed_when_it_tells(void **state)
 	turn(20);
 	assert_int_equal(the.asked, 1);
 	assert_int_equal(the.gone, 0); /* whoever closes it knows */
-	scout_line_send(the.line, 1, large());
 	assert_int_equal(next_answer(), 0);
 	the.gone = 1; /* for the end of the test */
 }
