@@ -10,6 +10,7 @@
 
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 static struct {
@@ -122,9 +123,12 @@ static void answers_wait_for_a_worker_that_is_slow_and_keep_their_order(void **s
 	(void)state;
 	enum { MANY = 1000 };
 	uint32_t got = 0;
-	for (uint32_t i = 1; i <= MANY; i++)
+	for (uint32_t i = 1; i < MANY; i++)
 		scout_line_send(the.line, i, large());
-	ask(1); /* it is still listened to */
+	while (got < 20)
+		assert_int_equal(next_answer(), ++got);
+	scout_line_send(the.line, MANY, large()); /* there is room, and others wait for it */
+	ask(1);                                   /* it is still listened to */
 	turn(20);
 	assert_int_equal(the.asked, 1);
 	while (got < MANY) {
@@ -135,6 +139,9 @@ static void answers_wait_for_a_worker_that_is_slow_and_keep_their_order(void **s
 			turn(1);
 	}
 	assert_int_equal(the.gone, 0);
+	clock_t before = clock();
+	turn(300); /* with nothing to send nobody spins */
+	assert_true(clock() - before < CLOCKS_PER_SEC / 10);
 }
 
 static void a_worker_that_lets_too_much_pile_up_loses_its_line(void **state)
