@@ -48,8 +48,6 @@ bool outgoing_is_question(const struct outgoing *o);
 struct shared_held outgoing_held(const struct outgoing *o);
 /* Keeps the worker's sums in step after the queue has changed. */
 void outgoing_account(struct outgoing *o, struct shared_held before);
-void outgoing_log(struct outgoing *o, struct err why, const char *event);
-void outgoing_log_up(struct outgoing *o);
 /* What the peer has proven to us on this connection (M-5). */
 enum level outgoing_level(const struct outgoing *o);
 void outgoing_fail(struct outgoing *o, struct err why);
@@ -77,9 +75,17 @@ bool outgoing_reaches_floor(struct outgoing *o);
  * stream goes on meanwhile; it is closed when the proof is gone. */
 void outgoing_judge_again(struct outgoing *o);
 bool outgoing_proof_is_due(struct outgoing *o);
-/* DNS-free notes for `fedgate explain`. */
+/* What the peer has to prove. */
+enum level outgoing_floor(const struct outgoing *o);
+
+/* What is said of it (outgoing_notes.c). */
+void outgoing_log(struct outgoing *o, struct err why, const char *event);
+void outgoing_log_up(struct outgoing *o);
+/* For `fedgate explain`: an attempt begins. */
+void outgoing_begin_decision(struct outgoing *o);
 void outgoing_note(struct outgoing *o, const char *step, enum step_mark mark, struct err why,
 	const char *detail);
+void outgoing_note_connected(struct outgoing *o);
 void outgoing_keep_decision(struct outgoing *o, struct err why);
 
 #endif

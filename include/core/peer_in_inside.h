@@ -52,6 +52,16 @@ struct pair_in {
 void peer_in_run_actions(struct peer_in *p, struct actions *a);
 void peer_in_fail(struct peer_in *p, struct err why);
 void peer_in_leave_judging(struct peer_in *p);
+
+/* What is said of it (peer_notes.c). a may be NULL. */
+void peer_in_log_refused(struct peer_in *p, struct err why, const struct actions *a);
+void peer_in_log_pair(struct peer_in *p, const struct pair *pair);
+/* For `fedgate explain`: a header has named a domain of ours. */
+void peer_in_begin_decision(struct peer_in *p, const struct stream_header *h);
+void peer_in_note(struct peer_in *p, const char *step, enum step_mark mark, struct err why,
+	const char *detail);
+void peer_in_note_pair(struct peer_in *p, const struct pair *pair, struct err why);
+void peer_in_note_not_valid(struct peer_in *p, const struct pair *pair, struct err why);
 void peer_in_keep_decision(struct peer_in *p, struct err why);
 
 /* Who it says it is (peer_claims.c). */

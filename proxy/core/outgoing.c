@@ -42,65 +42,12 @@ void outgoing_account(struct outgoing *o, struct shared_held before)
 	o->worker->unacked_stanzas += now.unacked - before.unacked;
 }
 
-static const char *words(const char *text)
-{
-	return *text ? text : NULL;
-}
-
-/* By what the peer is known; M-5: by the place where it was reached, if by nothing better. */
-static const char *known_by(const struct outgoing *o)
-{
-	return o->assessed.proven ? proof_kind_name(o->assessed.by) : "dns";
-}
-
-void outgoing_log(struct outgoing *o, struct err why, const char *event)
-{
-	char local[DOMAIN_UNICODE_MAX + 1], remote[DOMAIN_UNICODE_MAX + 1];
-	struct slice l = domain_unicode(&o->config.local, local);
-	struct slice r = domain_unicode(&o->config.remote, remote);
-	if (err_is(why))
-		log_reason(why, event, log_c("session", o->session), log_c("leg", o->config.leg),
-			log_s("from", l), log_s("to", r),
-			log_c("condition", o->condition[0] ? o->condition : NULL),
-			log_c("said", o->text[0] ? o->text : NULL),
-			log_c("dane", words(o->assessed.dane)),
-			log_c("posh", words(o->assessed.posh)),
-			log_c("evidence", words(o->assessed.evidence)),
-			log_c("names", words(o->assessed.names)), log_end());
-	else
-		log_event(LOG_DEBUG, event, log_c("session", o->session),
-			log_c("leg", o->config.leg), log_s("from", l), log_s("to", r), log_end());
-}
-
 /* What the peer has proven to us on this connection (M-5). */
 enum level outgoing_level(const struct outgoing *o)
 {
 	if (!o->link.tls)
 		return LEVEL_VERIFIED;
 	return o->assessed.proven ? LEVEL_TRUSTED : LEVEL_SECURE;
-}
-
-void outgoing_log_up(struct outgoing *o)
-{
-	char local[DOMAIN_UNICODE_MAX + 1], remote[DOMAIN_UNICODE_MAX + 1];
-	struct tls_info tls = o->link.tls ? tls_info(o->link.tls) : (struct tls_info){0};
-	bool peer = !o->config.backend;
-	log_event(peer ? LOG_INFO : LOG_DEBUG, "stream-up", log_c("session", o->session),
-		log_c("leg", o->config.leg), log_c("dir", "out"),
-		log_s("from", domain_unicode(&o->config.local, local)),
-		log_s("to", domain_unicode(&o->config.remote, remote)),
-		log_c("proof", pair_proof_name(o->stream.proof)),
-		log_c("trust", peer ? level_name(outgoing_level(o)) : NULL),
-		log_c("by", peer ? known_by(o) : NULL),
-		log_c("dnssec", o->reached ? "secure" : o->assessed.dnssec),
-		log_c("dane", words(o->assessed.dane)), log_c("posh", words(o->assessed.posh)),
-		log_c("evidence", words(o->assessed.evidence)),
-		log_c("leaf", words(o->assessed.leaf)), log_c("tls", tls.version),
-		log_c("suite", tls.suite),
-		log_c("start", !o->link.tls    ? "plain"
-			       : o->direct_tls ? "direct"
-					       : "starttls"),
-		log_n("ms", (int64_t)(worker_now_ms(o->worker) - o->began_ms)), log_end());
 }
 
 static void graveyard(struct outgoing *o)
@@ -198,7 +145,7 @@ void outgoing_connection_over(struct outgoing *o, struct err why)
 	}
 	if (o->state != OUTGOING_NEGOTIATING)
 		return;
-	outgoing_note(o, "refused", STEP_BAD, why, "");
+	outgoing_note(o, "endpoint", STEP_BAD, why, "");
 	o->why = why;
 	o->next_candidate = true;
 	o->state = OUTGOING_DIALING;
@@ -241,23 +188,13 @@ static void on_dial_failed(void *owner, struct err why)
 	/* Whose server cannot be reached is known: the tenant's. */
 	if (o->config.backend && (why.code == ERR_CONNECT || why.code == ERR_CONNECT_TIMEOUT))
 		why = err_native(ERR_BACKEND_DOWN, why.native);
+	if (o->link.phase == LINK_NONE)
+		outgoing_note(o, why.code < ERR_CONNECT ? "dns" : "tcp", STEP_BAD, why, "");
 	outgoing_fail(o, why);
 }
 
 static const struct dial_events dial_events = {
 	.connected = outgoing_on_connected, .failed = on_dial_failed};
-
-/* Questions are a step of the decision that they are asked for. */
-static void begin_decision(struct outgoing *o)
-{
-	decision_free(o->decision);
-	o->decision = NULL;
-	if (o->config.backend || outgoing_is_question(o))
-		return;
-	o->decision = decision_begin(false, o->session, worker_wall_s(), o->began_ms);
-	o->decision->tenant = o->config.local;
-	o->decision->peer = o->config.remote;
-}
 
 void outgoing_start(struct outgoing *o)
 {
@@ -276,7 +213,7 @@ void outgoing_start(struct outgoing *o)
 		return;
 	}
 	o->state = OUTGOING_DIALING;
-	begin_decision(o);
+	outgoing_begin_decision(o);
 	if (!o->finishing)
 		o->events->dialing(o->owner);
 	outgoing_prepare_proof(o);

@@ -17,7 +17,7 @@ static bool judges(const struct outgoing *o)
 	return !o->config.backend;
 }
 
-static enum level floor_of(const struct outgoing *o)
+enum level outgoing_floor(const struct outgoing *o)
 {
 	/* A question only asks what DNS points to: dialback is no more than that (DB-13). */
 	if (outgoing_is_question(o))
@@ -34,7 +34,7 @@ static enum level floor_of(const struct outgoing *o)
 /* What cannot change the decision is not asked for. */
 static unsigned kinds_of(const struct outgoing *o)
 {
-	bool strict = floor_of(o) >= LEVEL_TRUSTED;
+	bool strict = outgoing_floor(o) >= LEVEL_TRUSTED;
 	return judges(o) && strict ? PROOFS_POSH : 0u;
 }
 
@@ -140,7 +140,7 @@ static void weigh(const struct outgoing *o, struct proofs_view known,
 	assess_evidence(&q, &out->c);
 	if (late)
 		policy_give_up_waiting(&out->c);
-	policy_decide(&out->c, floor_of(o), worker_wall_s(), &out->v);
+	policy_decide(&out->c, outgoing_floor(o), worker_wall_s(), &out->v);
 	out->outcome = assess_outcome(&q, &out->c, &out->v);
 	out->passes = assess_passes(&q, &out->c, &out->v, o->assessed.by);
 }
@@ -320,28 +320,4 @@ static void on_late(void *arg)
 		judge_again(o, true);
 	else
 		go_on_proving(o, true);
-}
-
-/* ---- for `fedgate explain` ---- */
-
-void outgoing_note(struct outgoing *o, const char *step, enum step_mark mark, struct err why,
-	const char *detail)
-{
-	if (o->decision)
-		decision_step(o->decision, worker_now_ms(o->worker), step, mark, why, "%s", detail);
-}
-
-void outgoing_keep_decision(struct outgoing *o, struct err why)
-{
-	struct decision *d = o->decision;
-	if (!d)
-		return;
-	d->floor = (uint8_t)floor_of(o);
-	d->level = (uint8_t)outgoing_level(o);
-	d->by = (uint8_t)o->assessed.by;
-	d->outcome = err_is(why) ? DECISION_REFUSED : DECISION_ACCEPTED;
-	d->code = (uint16_t)why.code;
-	decision_keep(o->worker->decisions, d);
-	decision_free(d);
-	o->decision = NULL;
 }

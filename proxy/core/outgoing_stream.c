@@ -290,18 +290,6 @@ static struct stream_out_config stream_config(const struct outgoing *o)
 	return c;
 }
 
-static void note_connected(struct outgoing *o)
-{
-	char text[200], address[64] = "";
-	if (!o->decision)
-		return;
-	uv_ip_name((struct sockaddr *)&o->link.remote_addr, address, sizeof address);
-	snprintf(o->decision->address, sizeof o->decision->address, "%s", address);
-	snprintf(text, sizeof text, "%s, %s%.100s", address,
-		o->direct_tls ? "direct TLS" : "STARTTLS", o->reached ? ", signed SRV record" : "");
-	outgoing_note(o, "tcp", STEP_FINE, err_ok(), text);
-}
-
 void outgoing_on_connected(void *owner, int fd, bool direct_tls)
 {
 	struct outgoing *o = owner;
@@ -314,7 +302,7 @@ void outgoing_on_connected(void *owner, int fd, bool direct_tls)
 	o->condition[0] = o->text[0] = '\0';
 	o->state = OUTGOING_NEGOTIATING;
 	struct err e = link_open(&o->link, o->worker, fd, &scan_limits_stranger, &link_events, o);
-	note_connected(o);
+	outgoing_note_connected(o);
 	struct stream_out_config config = stream_config(o);
 	stream_out_init(&o->stream, &config);
 	if (!outgoing_is_question(o)) /* DB-14: all its candidates together have one deadline */

@@ -17,136 +17,9 @@ enum {
 	UNREAD_MAX = 256 * 1024, /* answers that the peer asks for and does not take */
 };
 
-/* ---- log ---- */
-
 static uint64_t age_ms(const struct peer_in *p)
 {
 	return worker_now_ms(p->worker) - p->began_ms;
-}
-
-static const char *words(const char *text)
-{
-	return *text ? text : NULL;
-}
-
-/* PKIX's word, where the certificate did not do. */
-static const char *certificate_word(const struct assessment *found)
-{
-	return found && err_is(found->certificate) ? err_row(found->certificate.code)->id : NULL;
-}
-
-static void log_refused(struct peer_in *p, struct err why, const struct actions *a)
-{
-	char peer[DOMAIN_UNICODE_MAX + 1], ours[DOMAIN_UNICODE_MAX + 1], address[64] = "";
-	uv_ip_name((struct sockaddr *)&p->link.remote_addr, address, sizeof address);
-	/* What the header claimed, also where it was refused before it counted. */
-	const struct domain *from =
-		domain_is_set(&p->stream.peer) ? &p->stream.peer : &p->stream.header.from;
-	const struct domain *to =
-		domain_is_set(&p->stream.ours) ? &p->stream.ours : &p->stream.header.to;
-	/* Nothing was refused where the peer went by itself: it only asked, or thought better. */
-	if (!p->up && (why.code == ERR_PEER_CLOSED || why.code == ERR_LOST)) {
-		log_event(LOG_DEBUG, "stream-down", log_c("session", p->session),
-			log_c("leg", "W-IN"), log_s("from", domain_unicode(from, peer)),
-			log_s("to", domain_unicode(to, ours)), log_c("address", address),
-			log_n("questions", p->questions), log_end());
-		return;
-	}
-	log_reason(why, p->up ? "stream-down" : "refused", log_c("session", p->session),
-		log_c("leg", "W-IN"), log_s("from", domain_unicode(from, peer)),
-		log_s("to", domain_unicode(to, ours)), log_c("address", address),
-		log_c("condition", a && a->condition[0] ? a->condition : NULL),
-		log_c("said", a && a->text[0] ? a->text : NULL),
-		log_c("certificate", certificate_word(p->assessed)),
-		log_c("dane", p->assessed ? words(p->assessed->dane) : NULL),
-		log_c("posh", p->assessed ? words(p->assessed->posh) : NULL),
-		log_c("evidence", p->assessed ? words(p->assessed->evidence) : NULL),
-		log_c("names", p->assessed ? words(p->assessed->names) : NULL),
-		log_n("stanzas", (int64_t)p->stanzas), log_end());
-}
-
-/* DNA-4: what the pair rests on. */
-static void log_pair(struct peer_in *p, const struct pair *pair)
-{
-	static const struct assessment nothing = {.by = PROOF_ASKED};
-	struct tls_info tls = p->link.tls ? tls_info(p->link.tls) : (struct tls_info){0};
-	const struct pair_in *pi = pair->user;
-	const struct assessment *found =
-		pair->proof == PROOF_EXTERNAL || !pi->assessed ? p->assessed : pi->assessed;
-	found = found ? found : &nothing;
-	log_event(LOG_INFO, "stream-up", log_c("session", p->session), log_c("leg", "W-IN"),
-		log_c("dir", "in"), log_s("from", slice_of(pair->from_text, pair->from_len)),
-		log_s("to", slice_of(pair->to_text, pair->to_len)),
-		log_c("proof", pair_proof_name(pair->proof)),
-		log_c("trust", level_name(level_of_proof(pair->proof, p->link.tls != NULL))),
-		log_c("by", proof_kind_name(pi->by)), log_c("tls", tls.version),
-		log_c("suite", tls.suite),
-		log_c("start", !p->link.tls    ? "plain"
-			       : p->direct_tls ? "direct"
-					       : "starttls"),
-		log_c("certificate", certificate_word(found)), log_c("dnssec", found->dnssec),
-		log_c("dane", words(found->dane)), log_c("posh", words(found->posh)),
-		log_c("evidence", words(found->evidence)), log_c("leaf", words(found->leaf)),
-		log_n("ms", (int64_t)(worker_now_ms(p->worker) - p->began_ms)), log_end());
-}
-
-/* ---- for `fedgate explain` ---- */
-
-static void begin_decision(struct peer_in *p, const struct stream_header *h)
-{
-	if (p->up || p->decision)
-		return;
-	p->decision = decision_begin(
-		true, p->session, worker_wall_s() - (int64_t)age_ms(p) / 1000, p->began_ms);
-	uv_ip_name((struct sockaddr *)&p->link.remote_addr, p->decision->address,
-		sizeof p->decision->address);
-	p->decision->tenant = h->to;
-	char to[DOMAIN_UNICODE_MAX + 1], from[DOMAIN_UNICODE_MAX + 1];
-	(void)domain_unicode(&h->to, to);
-	(void)domain_unicode(&h->from, from);
-	decision_step(p->decision, worker_now_ms(p->worker), "header", STEP_FINE, err_ok(),
-		"to=%s%s%s", to, *from ? " from=" : ", and no `from`", from);
-}
-
-static void note(struct peer_in *p, const char *step, enum step_mark mark, struct err why,
-	const char *detail)
-{
-	if (p->decision)
-		decision_step(p->decision, worker_now_ms(p->worker), step, mark, why, "%s", detail);
-}
-
-/* What only asked, and went, was not decided about. */
-void peer_in_keep_decision(struct peer_in *p, struct err why)
-{
-	struct decision *d = p->decision;
-	bool asked_only = why.code == ERR_PEER_CLOSED || why.code == ERR_LOST;
-	p->decision = NULL;
-	if (!d)
-		return;
-	if (err_is(why))
-		d->peer = domain_is_set(&p->stream.peer) ? p->stream.peer : p->stream.header.from;
-	d->floor = p->tenant ? (uint8_t)p->tenant->floor_in : 0;
-	d->outcome = err_is(why) ? DECISION_REFUSED : DECISION_ACCEPTED;
-	d->code = (uint16_t)why.code;
-	if (!asked_only && domain_is_set(&d->peer))
-		decision_keep(p->worker->decisions, d);
-	decision_free(d);
-}
-
-static void note_pair(struct peer_in *p, const struct pair *pair, struct err why)
-{
-	const struct pair_in *pi = pair->user;
-	bool external = pair->proof == PROOF_EXTERNAL;
-	if (!p->decision || err_is(why))
-		return;
-	note(p, external ? "external" : "dialback", STEP_FINE, err_ok(),
-		external                           ? "SASL EXTERNAL"
-		: pair->proof == PROOF_CERTIFICATE ? "answered by the certificate"
-						   : "the domain's own server knows the key");
-	p->decision->peer = pair->from;
-	p->decision->level = (uint8_t)level_of_proof(pair->proof, p->link.tls != NULL);
-	p->decision->by = (uint8_t)pi->by;
-	peer_in_keep_decision(p, err_ok());
 }
 
 /* ---- ending ---- */
@@ -166,7 +39,7 @@ static void end_stream(struct peer_in *p, struct err why, const struct actions *
 	if (p->dead)
 		return;
 	p->dead = true;
-	log_refused(p, why, a);
+	peer_in_log_refused(p, why, a);
 	if (!p->up && why.code != ERR_PEER_CLOSED && why.code != ERR_LOST)
 		shared_count(p->worker->shared, SHARED_REFUSED, 1);
 	end_pairs(p);
@@ -311,8 +184,8 @@ static void pair_valid(struct peer_in *p, struct pair *pair)
 	}
 	struct err why = peer_in_note_valid(p, pair);
 	timer_start(p->worker->timers, &p->deadline, peer_in_next_ms(p, IDLE_CHECK_MS), on_late, p);
-	log_pair(p, pair);
-	note_pair(p, pair, why);
+	peer_in_log_pair(p, pair);
+	peer_in_note_pair(p, pair, why);
 	if (err_is(why))
 		peer_in_fail(p, why);
 }
@@ -404,7 +277,7 @@ static struct stream_local look_up(struct peer_in *p, const struct stream_header
 	tenant_hold(t);
 	tenant_release(p->tenant);
 	p->tenant = t;
-	begin_decision(p, h);
+	peer_in_begin_decision(p, h);
 	local.from_ours = domain_is_set(&h->from) &&
 			  peer_in_is_ours(p, &h->from, peer_in_neighbour_points(p, &h->from));
 	return local;
@@ -484,7 +357,7 @@ static void on_tls_up(void *owner)
 {
 	struct peer_in *p = owner;
 	end_pairs(p); /* TLS-2: nothing learnt in clear survives */
-	note(p, "tls", STEP_FINE, err_ok(), tls_info(p->link.tls).version);
+	peer_in_note(p, "tls", STEP_FINE, err_ok(), tls_info(p->link.tls).version);
 	stream_in_tls_up(&p->stream);
 }
 

@@ -84,9 +84,12 @@ static void tell_outcome(
 	actions_fini(&a);
 }
 
-static void finish_question(struct pair_in *pi, enum db_outcome outcome, const char *condition)
+static void finish_question(
+	struct pair_in *pi, enum db_outcome outcome, struct err why, const char *condition)
 {
 	question_end(pi, outcome == DB_VALID);
+	if (outcome != DB_VALID)
+		peer_in_note_not_valid(pi->peer, pi->pair, why);
 	tell_outcome(pi->peer, pi->pair, outcome, condition);
 }
 
@@ -111,14 +114,14 @@ static const char *question_condition(enum err_code code)
 static void on_answered(void *owner, enum db_outcome outcome)
 {
 	/* An error as answer: XEP-0220 2.5 makes it remote-server-not-found. */
-	finish_question(owner, outcome, "remote-server-not-found");
+	finish_question(owner, outcome, err_make(ERR_DB_INVALID), "remote-server-not-found");
 }
 
 static void on_question_failed(void *owner, struct err why, const char *condition, const char *text)
 {
 	(void)condition;
 	(void)text;
-	finish_question(owner, DB_ERROR, question_condition(why.code));
+	finish_question(owner, DB_ERROR, why, question_condition(why.code));
 }
 
 static void on_question_event(void *owner)
@@ -150,6 +153,7 @@ void peer_in_ask(struct peer_in *p, struct pair *pair)
 	struct err why = may_ask(p, pair);
 	if (err_is(why)) {
 		peer_in_log_not_asked(p, pair, why);
+		peer_in_note_not_valid(p, pair, why);
 		tell_outcome(p, pair, DB_ERROR, question_condition(why.code));
 		return;
 	}

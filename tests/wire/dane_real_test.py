@@ -18,13 +18,9 @@ from stage import Stage
 
 # Another Debian's servers (packaging/deps/backports.sh): there, Prosody is 13.
 ROOT = os.environ.get("LAB_BACKENDS_ROOT")
-SHIRE = "shire.example"
+SHIRE, BUCKLAND = "shire.example", "buckland.example"
 GONDOR, GONDOR_ADDRESS = "gondor.example", "10.99.0.60"
 ROHAN, MORDOR = "rohan.example", "mordor.example"
-USE_DANE = """
-use_dane = true
-unbound = {{ resolvconf = true; trustfile = "{anchor}" }}
-"""
 
 
 class Peer:
@@ -53,9 +49,8 @@ class Peer:
 def believing(domain, stage, trust):
     """Configures a Prosody that believes TLSA records, and else those whom `trust` vouches for."""
     def config(host):
-        anchor = host.file("root.anchor", stage.names.anchor.read_bytes())
         return prosody.peer_config(host, [domain], stage.identity(domain), trust, root=ROOT,
-                                   extra=USE_DANE.format(anchor=anchor))
+                                   extra=prosody.USE_DANE.format(anchor=stage.names.anchor))
     return config
 
 
@@ -79,13 +74,21 @@ class ProsodyBelievesOurTlsa(unittest.TestCase):
         stage.tenant("dale.example", identity=stage.ca.issue("dale.example", signed_by="self"))
         host = stage.ca.issue("gate.example", signed_by="self")
         stage.tenant("erebor.example", identity=host)
+        stage.tenant(BUCKLAND, proof="dane")
         stage.names.tlsa("xmpp.erebor.example", 5269, 3, 1, 1, host.chain)
         stage.names.tlsa(f"xmpp.{SHIRE}", 5269, 3, 1, 1, cls.mine.chain)
         stage.names.tlsa("xmpp.bree.example", 5269, 3, 1, 1, other.chain)
         cls.peer = Peer(stage, GONDOR, GONDOR_ADDRESS,
                         believing(GONDOR, stage, stage.other_ca.root))
         stage.start()
+        stage.gate.publish_tlsa(stage.names, BUCKLAND)
+        stage.names.commit()
         cls.peer.start()
+
+    def test_a_tenant_without_a_certificate_is_accepted_by_the_hosts_tlsa(self):
+        """DANE-6: `proof = dane`; the record is the one that `fedgate records` prints."""
+        ident = self.peer.client.message(f"merry@{BUCKLAND}", "by DANE", "dane-host-key")
+        self.assertTrue(arrived(self.stage, ident), self.peer.server.log_text()[-3000:])
 
     def test_a_tenant_is_accepted_by_its_targets_tlsa_alone(self):
         ident = self.peer.client.message(f"frodo@{SHIRE}", "by DANE", "dane-good")
