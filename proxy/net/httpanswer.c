@@ -29,7 +29,7 @@ static const struct text *text_of(enum http_status status)
 		if (texts[i].status == status)
 			return &texts[i];
 	}
-	assert(!"a status that is not in the table");
+	assert(false); /* a status that is not in the table */
 	return NULL;
 }
 
