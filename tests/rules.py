@@ -20,7 +20,8 @@ HEADER = "id\trule\ttests, or the reason why not yet\n"
 
 # How many rules each family has; their numbers run from 1.
 FAMILIES = {"M": 5, "ST": 17, "TLS": 7, "SNI": 7, "P": 5, "ID": 12, "EXT": 6, "DB": 15, "BI": 5,
-            "LIM": 2, "LV": 2, "SM": 1, "CMP": 1, "FT": 3, "ADR": 9, "DNS": 10, "BE": 21, "BE-S": 3}
+            "LIM": 2, "LV": 2, "SM": 1, "CMP": 1, "FT": 3, "ADR": 9, "DNS": 10, "BE": 21, "BE-S": 3,
+            "DANE": 10, "POSH": 12, "DNA": 4}
 
 
 def all_ids():

@@ -31,7 +31,8 @@ struct cert_facts {
 	bool is_ca;     /* basicConstraints CA:TRUE */
 	bool has_eku, eku_server, eku_client, eku_any;
 	bool has_key_usage, ku_digital_signature;
-	unsigned char sha256[32];      /* of the certificate */
+	bool weak_key;            /* RSA under 2048 bits (P-2); for proofs that need no chain */
+	unsigned char sha256[32]; /* of the certificate */
 	unsigned char spki_sha256[32]; /* of its SubjectPublicKeyInfo */
 };
 

@@ -6,6 +6,8 @@
 
 #include <mbedtls/x509_crt.h>
 
+enum { RSA_MIN_BITS = 2048 }; /* RFC 9325 4.5 */
+
 struct cert_set {
 	unsigned refs;
 	size_t count;

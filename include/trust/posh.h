@@ -42,7 +42,7 @@ uint32_t posh_lifetime(uint32_t expires_s);
 
 /* Does a certificate match a descriptor (RFC 7711 3.3, POSH-7)? And is it within its dates (RFC
  * 7711 6, POSH-5)? ERR_OK, ERR_POSH_MISMATCH, ERR_CERT_EXPIRED, ERR_CERT_NOT_YET, ERR_CERT_NONE,
- * ERR_CERT_PARSE, ERR_CERT_UNSUPPORTED. Names and chain are of no interest. *not_after gets the
+ * ERR_CERT_PARSE, _UNSUPPORTED, _WEAK. Names and chain are of no interest. *not_after gets the
  * leaf's, 0 with an error (may be NULL). */
 struct err posh_judge(const struct posh_document *d, const struct slice *chain, size_t count,
 	int64_t now, int64_t *not_after);

@@ -158,6 +158,13 @@ static int64_t seconds_of(const mbedtls_x509_time *t)
 	return days_of(t->year, t->mon, t->day) * 86400 + t->hour * 3600 + t->min * 60 + t->sec;
 }
 
+/* Other kinds of keys that are weak cannot be read. */
+static bool is_weak(const mbedtls_pk_context *key)
+{
+	return mbedtls_pk_get_type(key) == MBEDTLS_PK_RSA &&
+	       mbedtls_pk_get_bitlen(key) < RSA_MIN_BITS;
+}
+
 void cert_facts_of(const mbedtls_x509_crt *crt, struct cert_facts *out)
 {
 	memset(out, 0, sizeof *out);
@@ -165,6 +172,7 @@ void cert_facts_of(const mbedtls_x509_crt *crt, struct cert_facts *out)
 	out->not_after = seconds_of(&crt->valid_to);
 	read_names(crt, out);
 	read_purposes(crt, out);
+	out->weak_key = is_weak(&crt->pk);
 	(void)mbedtls_sha256(crt->raw.p, crt->raw.len, out->sha256, 0);
 	(void)mbedtls_sha256(crt->pk_raw.p, crt->pk_raw.len, out->spki_sha256, 0);
 }

@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-/* RFC 9325 4.5: RSA from 2048 bits, SHA-2 signatures, NIST curves. */
+/* RFC 9325 4.5: RSA keys of some length, SHA-2 signatures, NIST curves. */
 static const mbedtls_x509_crt_profile profile = {
 	.allowed_mds = MBEDTLS_X509_ID_FLAG(MBEDTLS_MD_SHA256) |
 		       MBEDTLS_X509_ID_FLAG(MBEDTLS_MD_SHA384) |
@@ -19,7 +19,7 @@ static const mbedtls_x509_crt_profile profile = {
 	.allowed_curves = MBEDTLS_X509_ID_FLAG(MBEDTLS_ECP_DP_SECP256R1) |
 			  MBEDTLS_X509_ID_FLAG(MBEDTLS_ECP_DP_SECP384R1) |
 			  MBEDTLS_X509_ID_FLAG(MBEDTLS_ECP_DP_SECP521R1),
-	.rsa_min_bitlen = 2048,
+	.rsa_min_bitlen = RSA_MIN_BITS,
 };
 
 enum { RSA_MAX_EXPONENT_BITS = 32 };

@@ -114,25 +114,24 @@ static int weight(enum err_code code)
 	case ERR_CERT_CHAIN:
 	case ERR_CERT_PARSE:
 	case ERR_CERT_UNSUPPORTED:
-		return 7;
+		return 6;
 	case ERR_POSH_MISMATCH:
 	case ERR_POSH_EXPIRES:
 	case ERR_POSH_REFERENCE:
 	case ERR_POSH_WEAK:
-		return 6;
-	case ERR_CERT_NAME:
 		return 5;
+	case ERR_CERT_NAME:
+		return 4;
 	case ERR_CERT_UNTRUSTED:
 	case ERR_CERT_NONE:
-		return 4;
+		return 3;
 	case ERR_POSH_NONE:
 	case ERR_DANE_NONE:
 	case ERR_DANE_INSECURE:
-		return 1;
 	case ERR_DANE_UNUSABLE:
-		return 2;
+		return 1;
 	default:
-		return 3;
+		return 2;
 	}
 }
 
@@ -142,10 +141,10 @@ static int weight_of(const struct policy_reason *r, bool tls, enum level floor)
 	if (r->outcome != EVIDENCE_FAILS && r->outcome != EVIDENCE_NONE)
 		return 0;
 	if (could && r->why.code == ERR_PROOF_OVER)
-		return 9;
+		return 8;
 	/* Where dialback would have been enough it was asked last, and its answer decided. */
 	if (could && r->kind == PROOF_ASKED && r->outcome == EVIDENCE_FAILS)
-		return err_is(r->why) ? 8 : 0;
+		return err_is(r->why) ? 7 : 0;
 	return could ? weight(r->why.code) : 0;
 }
 

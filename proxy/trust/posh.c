@@ -25,7 +25,7 @@ static bool read_digest(const json_t *value, size_t len, unsigned char *out)
 	char text[DIGEST_TEXT_MAX];
 	struct buf bytes;
 	size_t n = json_string_length(value), whole = (len + 2) / 3 * 4;
-	if (!json_is_string(value) || n > whole || n + 2 < whole)
+	if (!json_is_string(value) || n > whole)
 		return false;
 	memset(text, '=', sizeof text);
 	memcpy(text, json_string_value(value), n);
@@ -200,6 +200,8 @@ struct err posh_judge(const struct posh_document *d, const struct slice *chain, 
 	struct err e = cert_read(chain[0], &facts);
 	if (err_is(e))
 		return e;
+	if (facts.weak_key) /* P-2: who lists it cannot make it strong */
+		return err_make(ERR_CERT_WEAK);
 	if (now < facts.not_before)
 		return err_make(ERR_CERT_NOT_YET);
 	if (now > facts.not_after)

@@ -8,11 +8,6 @@
 
 enum { HTTPS_PORT = 443, PORT_LEAST = 1024, PORT_MOST = 65535, PORT_DIGITS = 5 };
 
-static struct err refused(void)
-{
-	return err_make(ERR_POSH_REDIRECT);
-}
-
 /* ---- characters ---- */
 
 static bool is_alnum(char c)
@@ -116,10 +111,11 @@ static size_t remove_dots(struct slice path, char *out)
 	return n;
 }
 
-/* Puts path and query together; the room is POSH_URL_MAX. */
+/* Puts path and query together; the room is POSH_URL_MAX. Only a URL with a scheme has no path, and
+ * so room for one. */
 static bool put_target(struct slice path, struct slice query, struct posh_url *out)
 {
-	if (path.len + query.len + 1 > POSH_URL_MAX)
+	if (path.len + query.len > POSH_URL_MAX)
 		return false;
 	size_t n = remove_dots(path, out->target);
 	if (n == 0)
@@ -159,29 +155,37 @@ static bool take_scheme(struct slice *text, bool has_base)
 	return slice_ieq_str(scheme, "https") && slice_starts(*text, "//");
 }
 
+/* What stands behind the scheme, without the fragment. */
+static bool read_rest(struct slice text, const struct posh_url *base, struct posh_url *out)
+{
+	bool absolute = slice_starts(text, "//");
+	if (absolute) {
+		text = slice_sub(text, 2, text.len);
+		if (!read_authority(cut(&text, find_any(text, "/?")), out))
+			return false;
+	}
+	struct slice path = cut(&text, slice_find(text, '?'));
+	if (absolute)
+		return put_target(path, text, out);
+	if (!base)
+		return false;
+	out->host = base->host;
+	out->port = base->port;
+	if (slice_starts(path, "/"))
+		return put_target(path, text, out);
+	return put_relative(path, text, base, out);
+}
+
 struct err posh_url_parse(struct slice text, const struct posh_url *base, struct posh_url *out)
 {
 	struct posh_url u = {.port = HTTPS_PORT};
-	bool fine =
-		text.len <= POSH_URL_MAX && is_uri_text(text) && take_scheme(&text, base != NULL);
-	text = slice_sub(text, 0, slice_find(text, '#'));
-	bool absolute = slice_starts(text, "//");
-	if (fine && absolute) {
-		text = slice_sub(text, 2, text.len);
-		fine = read_authority(cut(&text, find_any(text, "/?")), &u);
-	} else if (fine) {
-		u.host = base->host;
-		u.port = base->port;
-	}
-	struct slice path = cut(&text, slice_find(text, '?'));
-	if (fine && (absolute || slice_starts(path, "/")))
-		fine = put_target(path, text, &u);
-	else if (fine)
-		fine = put_relative(path, text, base, &u);
+	bool fine = text.len <= POSH_URL_MAX && is_uri_text(text) &&
+		    take_scheme(&text, base != NULL) &&
+		    read_rest(slice_sub(text, 0, slice_find(text, '#')), base, &u);
 	if (!fine)
 		memset(&u, 0, sizeof u);
 	*out = u;
-	return fine ? err_ok() : refused();
+	return err_make(fine ? ERR_OK : ERR_POSH_REDIRECT);
 }
 
 void posh_url_of(const struct domain *d, const char *service, struct posh_url *out)

@@ -183,11 +183,18 @@ static bool nearly(struct judging *j, struct err e)
 	return false;
 }
 
-/* RFC 7671 5.1: neither names nor chain nor dates. */
+/* RFC 7671 5.1: neither names nor chain nor dates. But a key that others can find out proves
+ * nothing (P-2). */
 static bool try_dane_ee(struct judging *j)
 {
+	struct cert_facts leaf;
 	const struct tlsa_record *r = fitting(j->set, DANE_EE, &j->leaf);
-	return r && succeed(j, r, 0);
+	if (!r)
+		return false;
+	struct err e = cert_read(j->q->chain[0], &leaf);
+	if (!err_is(e) && leaf.weak_key)
+		e = err_make(ERR_CERT_WEAK);
+	return err_is(e) ? nearly(j, e) : succeed(j, r, 0);
 }
 
 /* RFC 5280 and the reference identifiers R and TLSA base domain (RFC 7671 10.2, RFC 7673 4.1). */

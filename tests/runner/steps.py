@@ -185,7 +185,8 @@ _ALL = [
     Step("asan-wire-all", "all of the wire tests under ASan and UBSan", unittests, (WIRE,),
          limit_s=3600, needs=("asan",), env=ASAN_GATE, root=True, only_in_all=True),
     Step("backports", "real servers again, the backends those of bookworm-backports", unittests,
-         ("tests/wire/matrix_test.py", "tests/wire/faults_real_test.py"), limit_s=3600,
+         ("tests/wire/matrix_test.py", "tests/wire/faults_real_test.py",
+          "tests/wire/dane_real_test.py", "tests/wire/dane_backports.py"), limit_s=3600,
          needs=("gcc",), env={"LAB_BACKENDS_ROOT": f"{_HERE}/build/deps/backports-root"},
          root=True, only_in_all=True),
 ]

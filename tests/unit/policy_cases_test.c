@@ -50,8 +50,7 @@ static void check_ones(const struct one *all, size_t count)
 }
 #define CHECK_ONES(all) check_ones(all, sizeof(all) / sizeof *(all))
 
-/* DNA-1, DNA-2 (no proof of one pair is another's: a case has one pair), DANE-1, POSH-4, POSH-5,
- * M-3, M-5; C01, C04, C05, C27, B09, P15, P20 */
+/* DANE-1, POSH-4, POSH-5, M-3, M-5; C01, C04, C05, C27, B09, P20 */
 static void single_cases_have_their_verdicts(void **state)
 {
 	(void)state;

@@ -13,7 +13,7 @@
 
 enum { NOW = 1772366400, COMBINATIONS_WANTED = 500 };
 
-/* ---- the oracle: DNA-1..4, M-3, M-5, DANE-1, C27 ---- */
+/* ---- the oracle: DNA-3, M-3, M-5, DANE-1, C27 ---- */
 
 /* NONE of these is PENDING. OVER is a proof that has run out. */
 enum said { NONE, PENDING, PROVES, FAILS, FORBIDS, OVER, SAID };
@@ -135,7 +135,7 @@ static void is_as_specified(const struct question *q)
 	assert_true((v.waits_for != 0) == (v.decision == POLICY_WAIT));
 }
 
-/* DNA-1, DNA-3, M-3, DANE-1, POSH-4; P20 */
+/* DNA-3, M-3, DANE-1, POSH-4; P20 */
 static void every_case_is_decided_as_specified_and_as_early(void **state)
 {
 	(void)state;

@@ -94,6 +94,7 @@ static inline struct err judge(
 	assert_false(err_is(domain_parse(slice_str(r->domain), &domain)));
 	struct err e = cert_judge(chain->slices, chain->count, set, &rules,
 		strtoll(r->now, NULL, 10), &facts, &not_after);
+	assert_true(!err_is(e) || not_after == 0);
 	if (err_is(e))
 		return e;
 	assert_true(not_after >= strtoll(r->now, NULL, 10));

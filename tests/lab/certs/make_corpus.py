@@ -3,11 +3,13 @@
 
 Writes chains (NAME.pem, leaf first, and NAME.key where the leaf has a private half), sets of
 authorities (set-NAME.pem) and cases.tsv: name, domain, set, rules, time, expected verdict, whether
-it can be shown in a TLS handshake. A verdict is a symbol of base/err.h; ERR_CERT_NAME says that
-the chain is fine but names another domain. Each case differs from a good one in one fact."""
+it can be shown in a TLS handshake; and prints.tsv (dane.py). A verdict is a symbol of base/err.h;
+ERR_CERT_NAME says that the chain is fine but names another domain. Each case differs from a good
+one in one fact."""
 import os
 import sys
 
+import dane
 import limits
 import names
 import paths
@@ -16,7 +18,7 @@ from kit import Authority, ROOT, pem, rows, write
 GROUPS = [names.dns_ids, names.common_names, names.other_kinds, names.wildcards, names.srv_ids,
           names.xmpp_addresses, names.lying_lengths, names.counts, paths.purposes, paths.dates,
           paths.sets, paths.chains, paths.costly_chains, paths.keys, paths.unknown_extensions,
-          limits.name_constraints]
+          limits.name_constraints, dane.prints]
 
 
 def main():
