@@ -211,12 +211,8 @@ static void decide_pair(struct claim *c, const struct weighed *w)
 		actions_fini(&a);
 		return;
 	}
-	if (v.decision == VERDICT_REFUSED) {
+	if (v.decision == VERDICT_REFUSED)
 		log_pair_refused(p, pair, w);
-		/* A veto is told as what it is, a floor that dialback does not reach as that. */
-		if (p->tenant->floor_in >= LEVEL_TRUSTED && v.why.code != ERR_DANE_MISMATCH)
-			v.why = err_make(ERR_DB_REFUSED);
-	}
 	tell_pair(p, pair, v);
 }
 
