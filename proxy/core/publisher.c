@@ -9,8 +9,8 @@
 #include "base/mem.h"
 #include "core/channel.h"
 #include "net/httpserve.h"
+#include "tenants/published.h"
 #include "tenants/value.h"
-#include "trust/pem.h"
 #include "trust/posh.h"
 
 #include <assert.h>
@@ -21,19 +21,21 @@
 enum {
 	READ_DEADLINE_MS = 500,
 	PEM_MAX = 256 * 1024,
-	AGAIN_S = 2, /* after a file could not be had */
+	AGAIN_S = 2,   /* after a file could not be had */
+	RENEW_S = 600, /* the less time a certificate has left, the shorter is `expires` */
 	CONNECTIONS_MAX = 1024,
 	PER_ADDRESS_MAX = CONNECTIONS_MAX / 8,
 	REQUEST_MS = 10000,
 	IDLE_MS = 5000,
-	LEAFS_MAX = 4,
 };
 
 /* A tenant's document, or why there is none. */
 struct kept {
+	struct published published;
 	struct buf json;
+	unsigned expires_s;
 	struct err why;
-	int64_t again_s; /* when the reason may have passed */
+	int64_t again_s; /* when the files are read, or the document is written, again */
 };
 
 struct publisher {
@@ -57,44 +59,10 @@ static int64_t wall_s(void)
 static bool is_due(int64_t again_s)
 {
 	int64_t now = wall_s();
-	return now >= again_s || again_s - now > AGAIN_S;
+	return now >= again_s || again_s - now > RENEW_S;
 }
 
 /* ---- documents ---- */
-
-struct leafs {
-	struct slice der[LEAFS_MAX];
-	struct buf bytes[LEAFS_MAX];
-	size_t count;
-};
-
-static void leafs_fini(struct leafs *l)
-{
-	for (size_t i = 0; i < LEAFS_MAX; i++)
-		buf_fini(&l->bytes[i]);
-}
-
-/* POSH-7, P13: the leaf alone, which stands first. One that is there already is not named twice:
- * behind a switch next and current are the same for a while. */
-static struct err add_leaf(struct leafs *l, struct slice pem)
-{
-	struct slice label;
-	struct buf *der = &l->bytes[l->count];
-	struct err e = err_make(ERR_CERT_PARSE);
-	buf_init(der, PEM_MAX);
-	do {
-		if (!pem_next(&pem, &label, der, &e))
-			return err_is(e) ? e : err_make(ERR_CERT_PARSE);
-	} while (!slice_eq_str(label, "CERTIFICATE"));
-	for (size_t i = 0; i < l->count; i++) {
-		if (slice_eq(l->der[i], buf_peek(der))) {
-			buf_fini(der);
-			return err_ok();
-		}
-	}
-	l->der[l->count++] = buf_peek(der);
-	return err_ok();
-}
 
 static const char *todo(struct err e)
 {
@@ -109,63 +77,77 @@ static const char *todo(struct err e)
 	return NULL;
 }
 
-static struct err read_leaf(struct publisher *p, const struct tenant *t, enum channel_file which,
-	const char *path, struct leafs *l)
+static struct err get_file(
+	void *arg, const struct tenant *t, enum published_file file, struct buf *pem)
 {
-	struct buf pem;
-	char name[DOMAIN_UNICODE_MAX + 1];
-	if (!path)
-		return err_ok();
-	buf_init(&pem, PEM_MAX);
-	struct err e = channel_read_file(p->channel, t, which, READ_DEADLINE_MS, &pem);
-	if (!err_is(e))
-		e = add_leaf(l, buf_peek(&pem));
-	if (err_is(e))
-		log_reason(e, "document", log_s("tenant", domain_unicode(&t->domain, name)),
-			log_c("file", path), log_c("todo", todo(e)), log_end());
-	buf_fini(&pem);
-	return e;
+	static const enum channel_file names[PUBLISHED_MAX] = {
+		[PUBLISHED_NEXT] = CHANNEL_NEXT_CERTIFICATE,
+		[PUBLISHED_CURRENT] = CHANNEL_CERTIFICATE,
+		[PUBLISHED_CURRENT_2] = CHANNEL_CERTIFICATE_2,
+		[PUBLISHED_PREVIOUS] = CHANNEL_PREVIOUS_CERTIFICATE};
+	struct publisher *p = arg;
+	return channel_read_file(p->channel, t, names[file], READ_DEADLINE_MS, pem);
 }
 
-/* POSH-11, RFC 7711 3.1: newest first. Without what is shown now there is no document; one without
- * the next or the previous certificate serves all who come now. */
-static struct err read_leafs(struct publisher *p, const struct tenant *t, struct leafs *l)
+/* Without what is shown now there is no document; one without the next or the previous certificate
+ * serves all who come now. */
+static struct err judge_files(const struct tenant *t, const struct published *l)
 {
-	(void)read_leaf(p, t, CHANNEL_NEXT_CERTIFICATE, t->next_certificate, l);
-	struct err e = read_leaf(p, t, CHANNEL_CERTIFICATE, t->certificate, l);
-	if (!err_is(e))
-		e = read_leaf(p, t, CHANNEL_CERTIFICATE_2, t->certificate2, l);
-	(void)read_leaf(p, t, CHANNEL_PREVIOUS_CERTIFICATE, t->previous_certificate, l);
-	return err_is(e) || l->count ? e : err_make(ERR_CERT_NONE);
-}
-
-static void make_document(struct publisher *p, const struct tenant *t, struct kept *k)
-{
-	struct leafs l = {.count = 0};
 	char name[DOMAIN_UNICODE_MAX + 1];
-	k->why = read_leafs(p, t, &l);
-	k->again_s = wall_s() + AGAIN_S;
-	buf_clear(&k->json);
-	if (!err_is(k->why)) {
-		posh_write(l.der, l.count, p->gate->publish_expires, &k->json);
-		log_event(LOG_INFO, "document", log_s("tenant", domain_unicode(&t->domain, name)),
-			log_n("certificates", (int64_t)l.count),
-			log_n("expires", p->gate->publish_expires), log_end());
+	for (unsigned i = 0; i < PUBLISHED_MAX; i++) {
+		if (err_is(l->why[i]))
+			log_reason(l->why[i], "document",
+				log_s("tenant", domain_unicode(&t->domain, name)),
+				log_c("file", published_path(t, i)), log_c("todo", todo(l->why[i])),
+				log_end());
 	}
-	leafs_fini(&l);
+	if (err_is(l->why[PUBLISHED_CURRENT]))
+		return l->why[PUBLISHED_CURRENT];
+	if (err_is(l->why[PUBLISHED_CURRENT_2]))
+		return l->why[PUBLISHED_CURRENT_2];
+	return l->count ? err_ok() : err_make(ERR_CERT_NONE);
+}
+
+static void read_files(struct publisher *p, const struct tenant *t, struct kept *k)
+{
+	published_fini(&k->published);
+	published_read_by(t, get_file, p, &k->published);
+	k->why = judge_files(t, &k->published);
+}
+
+/* From what was read, as of now. */
+static void write_document(struct publisher *p, const struct tenant *t, struct kept *k, bool first)
+{
+	const struct published *l = &k->published;
+	char name[DOMAIN_UNICODE_MAX + 1];
+	k->expires_s = published_expires(p->gate, l, wall_s());
+	buf_clear(&k->json);
+	posh_write(l->leafs, l->count, k->expires_s, &k->json);
+	if (!first)
+		return;
+	log_event(LOG_INFO, "document", log_s("tenant", domain_unicode(&t->domain, name)),
+		log_n("certificates", (int64_t)l->count), log_n("expires", k->expires_s),
+		log_end());
 }
 
 static struct kept *document_of(struct publisher *p, const struct tenant *t)
 {
 	struct kept *k = map_get(p->kept, domain_slice(&t->domain));
-	if (!k) {
+	bool fresh = !k;
+	if (fresh) {
 		k = MEM_NEW(struct kept);
+		buf_init(&k->published.der, 0);
 		buf_init(&k->json, BUF_UNLIMITED);
 		map_put(p->kept, domain_slice(&t->domain), k);
-		make_document(p, t, k);
-	} else if (err_is(k->why) && is_due(k->again_s)) {
-		make_document(p, t, k);
 	}
+	if (!fresh && !is_due(k->again_s))
+		return k;
+	bool to_read = fresh || err_is(k->why);
+	if (to_read)
+		read_files(p, t, k);
+	if (!err_is(k->why))
+		write_document(p, t, k, to_read);
+	k->again_s = wall_s() + (err_is(k->why) ? AGAIN_S : RENEW_S);
 	return k;
 }
 
@@ -174,6 +156,7 @@ static void forget_documents(struct publisher *p)
 	for (size_t i = map_count(p->kept); i-- > 0;) {
 		struct kept *k = map_value_at(p->kept, i);
 		map_remove(p->kept, map_key_at(p->kept, i));
+		published_fini(&k->published);
 		buf_fini(&k->json);
 		mem_free(k);
 	}
@@ -211,7 +194,7 @@ static struct err give_document(void *arg, struct slice path, struct httpserve_d
 		return err_make(ERR_HTTP_PATH);
 	const struct kept *k = document_of(p, t);
 	out->json = buf_peek(&k->json);
-	out->max_age_s = max_age_of(p->gate->publish_expires);
+	out->max_age_s = max_age_of(k->expires_s);
 	return k->why;
 }
 

@@ -247,7 +247,8 @@ static bool may_connect(const struct fetch *x, const struct sockaddr_storage *to
 static curl_socket_t on_open(void *arg, curlsocktype purpose, struct curl_sockaddr *addr)
 {
 	struct fetch *x = arg;
-	struct sockaddr_storage to = {0};
+	struct sockaddr_storage to;
+	memset(&to, 0, sizeof to);
 	if (addr->addrlen <= sizeof to)
 		memcpy(&to, &addr->addr, addr->addrlen);
 	if (purpose == CURLSOCKTYPE_IPCXN && may_connect(x, &to))

@@ -28,10 +28,10 @@ HOST, EXPIRES = "gate.example", 3600
 WEB_SITE = (lab_gate.PUBLIC, 443)
 POSH, CERTIFIED, DANE = "shire.example", "gondor.example", "moria.example"
 FURTHER, IDN = "conference.shire.example", "xn--bcher-kva.example"
-# The line that a customer's web server needs; the rest is nginx's own default: no SNI, HTTP/1.0,
-# the proxied host's name in Host.
-PROXY = ("location = /.well-known/posh/xmpp-server.json {{ "
-         "proxy_pass https://gate.example/posh/{}/xmpp-server.json; {}}}")
+# No more than a customer must write: nginx's own default is no SNI, HTTP/1.0 and no check.
+BARE = ("location = /.well-known/posh/xmpp-server.json {{ "
+        "proxy_pass https://gate.example/posh/{}/xmpp-server.json; }}")
+AUTHORITIES = "/etc/ssl/certs/ca-certificates.crt"
 
 
 def path_of(domain, service="xmpp-server"):
@@ -82,13 +82,11 @@ class Publish(unittest.TestCase):
         cls.stage = stage = Stage("publish", common.BINARY, workers=1)
         cls.addClassCleanup(stage.close)
         cls.shown = {POSH: stage.ca.issue(POSH, signed_by="self"),
-                     IDN: stage.ca.issue(IDN, signed_by="self"),
                      CERTIFIED: stage.identity(CERTIFIED)}
         cls.second = stage.ca.issue(CERTIFIED, key="rsa")
         cls.host = stage.ca.issue(HOST, signed_by="self")
         cls.provide("host", current=cls.host)
-        for domain in (POSH, IDN):
-            cls.provide(f"tenants/{domain}", current=cls.shown[domain])
+        cls.provide(f"tenants/{POSH}", current=cls.shown[POSH])
         stage.tenant(POSH, proof="posh", tenant={"domains": FURTHER})
         stage.tenant(IDN, proof="posh")
         stage.tenant(DANE, proof="dane")
@@ -97,7 +95,8 @@ class Publish(unittest.TestCase):
         cls.site = stage.web_ca.issue(HOST)
         stage.gate.publish(cls.site, expires=EXPIRES)
         cls.customer = stage.web()
-        cls.customer.site(POSH)
+        for domain in (POSH, FURTHER):
+            cls.customer.site(domain)
         stage.start()
         cls.gate = stage.gate
 
@@ -221,6 +220,13 @@ class Publish(unittest.TestCase):
         self.assertEqual(self.document(FURTHER), self.document(POSH))
         self.assertEqual(self.document(POSH, "xmpp-client"), self.document(POSH))
 
+    def test_what_the_gate_has_made_is_what_it_shows_and_publishes(self):
+        """POSH-12: IDN's certificate is nobody's but the gate's."""
+        with self.stage.direct(IDN) as peer:
+            shown = peer.sock.getpeercert(binary_form=True)
+        self.assertEqual(self.document(IDN)["fingerprints"][0]["sha-256"],
+                         base64.b64encode(hashlib.sha256(shown).digest()).decode())
+
     def test_a_tenant_with_two_certificates_names_both(self):
         self.assertEqual(self.document(CERTIFIED)["fingerprints"],
                          prints_of(self.shown[CERTIFIED], self.second))
@@ -253,23 +259,33 @@ class Publish(unittest.TestCase):
 
     # A customer's web server
 
+    def printed_lines(self):
+        """What `fedgate records` tells the customer to write, by domain."""
+        printed = json.loads(self.gate.command("records", POSH, "--format", "json").stdout)
+        blocks = printed["web_servers"]["nginx"].split("# in the server block of ")[1:]
+        trust = str(self.customer.trust)
+        return {block.splitlines()[0]: block.replace(AUTHORITIES, trust).splitlines()[1:]
+                for block in blocks}
+
     def test_a_customers_web_server_passes_the_document_on(self):
         """POSH-11: under the customer's own certificate, with no key of it anywhere on the gate;
         and a verifier of other hands believes it."""
         self.customer.start()
         self.addCleanup(self.customer.stop)
-        places = {POSH: (WEB, 443)}
-        for more in ("", "proxy_ssl_server_name on; ",
-                     "proxy_ssl_verify on; proxy_ssl_server_name on; proxy_http_version 1.1; "):
-            with self.subTest(more):
-                self.customer.lines(POSH, PROXY.format(POSH, more))
-                self.customer.reload()
-                verifier = Verifier(
-                    lambda host, port: self.stage.world.connect(places[host]),
-                    self.stage.web_ca.root)
-                verdict = verifier.check(POSH, der_of(self.shown[POSH]))
-                self.assertTrue(verdict.accepted, verdict.reason)
-                self.assertFalse(verifier.check(POSH, der_of(self.host)).accepted)
+        printed = self.printed_lines()
+        self.assertEqual(printed.keys(), {POSH, FURTHER})
+        for lines in (printed, {one: [BARE.format(one)] for one in printed}):
+            for domain in printed:
+                self.customer.lines(domain, *lines[domain])
+            self.customer.reload()
+            for domain in printed:
+                with self.subTest(domain):
+                    verifier = Verifier(lambda host, port: self.stage.world.connect((WEB, port)),
+                                        self.stage.web_ca.root)
+                    verdict = verifier.check(domain, der_of(self.shown[POSH]))
+                    self.assertTrue(verdict.accepted, verdict.why)
+                    self.assertEqual(verdict.material.expires, EXPIRES)
+                    self.assertFalse(verifier.check(domain, der_of(self.host)).accepted)
 
     # Time
 

@@ -271,6 +271,11 @@ static SSL_CTX *context(const struct web_site *is)
 	SSL_CTX_use_PrivateKey(ctx, is->shows->key);
 	if (is->issuer)
 		SSL_CTX_add1_chain_cert(ctx, is->issuer->cert);
+	SSL_CTX_set_dh_auto(ctx, 1);
+	if (is->ciphers)
+		SSL_CTX_set_cipher_list(ctx, is->ciphers);
+	if (is->groups)
+		SSL_CTX_set1_groups_list(ctx, is->groups);
 	if (is->asks_cert)
 		SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
 	return ctx;

@@ -12,6 +12,7 @@ struct web_site {
 	unsigned port;                     /* 0: 443 */
 	const struct made *shows, *issuer; /* shows NULL: takes connections and says nothing */
 	int version;                       /* the only one of TLS; 0: any */
+	const char *ciphers, *groups;      /* the only ones, as OpenSSL writes them */
 	bool full;                         /* does not even take connections; at most one is */
 	bool asks_cert;                    /* wants to see a certificate of the client */
 };

@@ -8,7 +8,7 @@
 #include <string.h>
 
 static struct made ca, other_ca, good, self_signed, expired, other_name, common_name, untrusted,
-	partial;
+	partial, rsa;
 
 static void make_all(void)
 {
@@ -22,6 +22,7 @@ static void make_all(void)
 	common_name = make_certificate((struct made_as){
 		.name = "cn.web.example", .issuer = &ca, .only_common_name = true});
 	untrusted = make_certificate((struct made_as){.name = names, .issuer = &other_ca});
+	rsa = make_certificate((struct made_as){.key = MADE_RSA, .name = names, .issuer = &ca});
 	partial = make_certificate((struct made_as){.name = "par*.web.example", .issuer = &ca});
 }
 
@@ -48,6 +49,16 @@ int web_world_start(void **state)
 		{.address = "127.0.1.9", .shows = &good, .version = TLS1_2_VERSION},
 		{.address = "127.0.1.10", .shows = &partial},
 		{.address = "127.0.1.11", .shows = &good, .asks_cert = true},
+		{.address = "127.0.1.13", .shows = &rsa},
+		{.address = "127.0.1.14",
+			.shows = &rsa,
+			.version = TLS1_2_VERSION,
+			.ciphers = "DHE-RSA-AES256-GCM-SHA384"},
+		{.address = "127.0.1.15", .shows = &good, .groups = "ffdhe8192"},
+		{.address = "127.0.1.16",
+			.shows = &rsa,
+			.version = TLS1_2_VERSION,
+			.ciphers = "ECDHE-RSA-AES256-SHA384"},
 	};
 	web_start(sites, sizeof sites / sizeof *sites);
 	return 0;
@@ -56,7 +67,7 @@ int web_world_start(void **state)
 int web_world_stop(void **state)
 {
 	struct made *all[] = {&ca, &other_ca, &good, &self_signed, &expired, &other_name,
-		&common_name, &untrusted, &partial};
+		&common_name, &untrusted, &partial, &rsa};
 	(void)state;
 	web_stop();
 	for (size_t i = 0; i < sizeof all / sizeof *all; i++)
