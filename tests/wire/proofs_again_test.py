@@ -70,6 +70,7 @@ class Again(unittest.TestCase):
         self.gate.reload()
 
     def test_proofs_are_found_out_anew(self):
+        """DANE-9, POSH-6; P15: by a reload, for nobody waits an hour here."""
         with contextlib.ExitStack() as stack:
             peers, links = self.open_all(stack)
             mark = self.gate.mark()

@@ -156,6 +156,10 @@ class Outbound(unittest.TestCase):
         stage.names.tlsa("end.hoster.example", port, 3, 1, 1, good.chain)
         w.tlsa("no-tls.example", w.domain("no-tls.example", good, tls="off"), 3, 1, 1, good.chain)
         w.domain("no-tls-plain.example", good, tls="off")
+        # DNA-2: two domains at one place, by one certificate.
+        twins = stage.ca.issue("twin.example", "other-twin.example")
+        cls.twin_port = w.domain("twin.example", twins)
+        stage.names.peer("other-twin.example", stage.world.address, starttls=cls.twin_port)
         stage.tenant("lax.example", policy={"inbound": "verified", "outbound": "verified"})
         w.start()
         cls.gate, cls.canary = stage.gate, stage.canary
@@ -229,6 +233,22 @@ class Outbound(unittest.TestCase):
             self.assertEqual(len(self.first.links), 1)
             for name in ("mismatch", "posh-dane", "ta-wrong"):
                 self.assertEqual(self.world.servers[f"{name}.example"].proofs, [])
+
+    def test_a_stream_to_one_domain_is_not_used_for_another_at_the_same_place(self):
+        """DNA-2: RFC 7712 4.4.2 would allow it."""
+        server = self.world.servers["twin.example"]
+        with self.canary.dial("shire.example", "twin.example") as link:
+            link.expect("<db:result[^>]*type='valid'")
+            self.outcome("shire.example", "twin.example")
+            link.send(message("frodo@shire.example", "a@twin.example", "x"))
+            server.wait_for(1)
+            with self.canary.dial("shire.example", "other-twin.example"):
+                self.outcome("shire.example", "other-twin.example")
+        self.assertEqual([attribute(one, "to") for one in server.headers if
+                          attribute(one, "to") == "other-twin.example"][:1],
+                         ["other-twin.example"])
+        self.assertGreater(len(server.links), 1)
+        self.assertEqual(len(server.stanzas), 1)
 
     def test_the_log_tells_which_certificate_it_was(self):
         """DNA-4."""
