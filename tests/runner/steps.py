@@ -196,5 +196,6 @@ _ALL = [
 # A step whose files are not in the tree yet is left out; one that finds nothing in them fails.
 _NEEDS = {"unit-net": "tests/unit-net", "asan-unit-net": "tests/unit-net", "wire": "tests/wire",
           "fuzz": "tests/fuzz", "asan-wire": "tests/wire", "asan-wire-all": "tests/wire",
-          "backports": "tests/wire", "evil": "tests/wire", "generated": "tenants/reference.md", "house": "tests/house"}
+          "backports": "tests/wire", "evil": "tests/wire", "generated": "tenants/reference.md",
+          "house": "tests/house"}
 STEPS = [s for s in _ALL if os.path.exists(os.path.join(_HERE, _NEEDS.get(s.name, ".")))]

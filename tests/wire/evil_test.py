@@ -27,13 +27,20 @@ LONGEST_S = 15  # for the slowest of them, on a busy machine
 GIGABYTE = 10 ** 9
 
 
+def setUpModule():  # pylint: disable=invalid-name
+    """Both wait for the slow ones most of the time."""
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        for job in [pool.submit(one.play) for one in (Webs, Zones)]:
+            job.result()
+
+
 class Webs(unittest.TestCase):
     """A stranger per web server; each asks to be believed by POSH, all at the same time."""
 
     @classmethod
-    def setUpClass(cls):
+    def play(cls):
         cls.stage = stage = Stage("evil-web", common.BINARY, zones={"hosted": "unsigned"})
-        cls.addClassCleanup(stage.close)
+        unittest.addModuleCleanup(stage.close)
         cls.dns = EvilDns(stage.net.host("evil-dns", EVIL_DNS), stage.names.host.address)
         stage.gate.set("dns", forward=EVIL_DNS)
         stage.tenant(SHIRE, policy=POLICY)
@@ -49,7 +56,7 @@ class Webs(unittest.TestCase):
         cls.inside = EvilWeb(stage.gate.host, stage.web_ca.issue(*REBINDING),
                              address="127.0.0.1")
         for server in (cls.web, cls.wrong, cls.inside):
-            cls.addClassCleanup(server.stop)
+            unittest.addModuleCleanup(server.stop)
         cls.sources = stage.net.host("strangers", *SOURCES)
         cls.arrange()
         stage.start()
@@ -212,12 +219,12 @@ class Zones(unittest.TestCase):
     }
 
     @classmethod
-    def setUpClass(cls):
+    def play(cls):
         cls.stage = stage = Stage("evil-dns", common.BINARY,
                                   zones={"hosted": "unsigned", "broken": "bogus"})
-        cls.addClassCleanup(stage.close)
+        unittest.addModuleCleanup(stage.close)
         cls.dns = EvilDns(stage.net.host("evil-dns", EVIL_DNS), stage.names.host.address)
-        cls.addClassCleanup(cls.dns.stop)
+        unittest.addModuleCleanup(cls.dns.stop)
         stage.gate.set("dns", forward=EVIL_DNS)
         stage.tenant(SHIRE, policy=POLICY)
         cls.peer = stage.keep(Counting(stage.world, 5269))
