@@ -5,6 +5,7 @@
 
 #include "cmd/lookup.h"
 #include "cmd/probe_report.h"
+#include "cmd/record_set.h"
 #include "keys/credential.h"
 #include "tenants/registry.h"
 #include "trust/cert.h"
@@ -54,6 +55,7 @@ struct probe {
 	bool has_secret;
 	struct cert_set *authorities; /* owned or NULL */
 	struct probe_leaf now, next;  /* of `own` */
+	struct record_set records;    /* what should be published for `own`; may be empty */
 	struct probe_target targets[PROBE_TARGETS_MAX];
 	size_t target_count;
 	bool srv_secure; /* all SRV answers were */

@@ -177,6 +177,8 @@ static int set_up(struct probe *p, const struct wish *w)
 	p->own = registry_find(p->tenants, &p->domain);
 	p->authorities = read_authorities(p->gate->ca_file);
 	if (p->own) {
+		const struct record_wish all = {.now = (int64_t)time(NULL)};
+		(void)record_set_make(&p->records, p->gate, p->own, &all);
 		read_leaf(p->own->certificate, &p->now);
 		read_leaf(p->own->next_certificate, &p->next);
 	}
@@ -200,6 +202,7 @@ static void tear_down(struct probe *p)
 	if (p->lookup)
 		lookup_free(p->lookup);
 	probe_report_free(p->report);
+	record_set_fini(&p->records);
 	credential_release(p->credential);
 	cert_set_release(p->authorities);
 	registry_free(p->tenants);

@@ -97,11 +97,16 @@ static bool is_doubled(struct probe *p, const char *service)
 
 static void find_missing(struct probe *p, const struct service *s, const char *name)
 {
-	char value[TEXT_MAX];
+	char absolute[TEXT_MAX + 1];
+	const char *value = "...";
 	if (!p->own || is_doubled(p, s->name))
 		return;
-	snprintf(value, sizeof value, "0 5 %u %s.", own_port(p),
-		knows_host(p) ? own_target(p)->name : "HOST");
+	snprintf(absolute, sizeof absolute, "%.*s.", TEXT_MAX - 1, name);
+	for (size_t i = p->records.record_count; i-- > 0;) {
+		const struct record *r = &p->records.records[i];
+		if (strcmp(r->name, absolute) == 0 && r->value)
+			value = r->value;
+	}
 	probe_find(p->report, FIND_SRV_MISSING, p->domain.name, name, value, NULL);
 }
 

@@ -44,33 +44,29 @@ class Probe(unittest.TestCase):
         stage.keep(Choosy(stage.backend_host, [], EGRESS, port=5271))
         cls.web = stage.web()
         cls.web.site(POSH)
-        for domain in (CERTIFICATE, POSH, DANE):
-            cls.announce(domain)
         stage.start()
         cls.web.start()
-        cls.publish()
+        for domain in (CERTIFICATE, POSH, DANE):
+            cls.publish(domain)
 
     @classmethod
-    def announce(cls, domain):
+    def publish(cls, domain):
+        """Loads what `fedgate records` says into the zone and the web server; the certificates are
+        there once the gate has started."""
         names = cls.stage.names
-        for service in ("xmpp-server", "xmpps-server"):
-            names.set(f"_{service}._tcp.{domain}", "SRV",
-                      f"0 5 5269 {DANE_HOST if domain == DANE else HOST}")
-        names.set(domain, "CAA", '0 issue "authority.example"')
-
-    @classmethod
-    def publish(cls):
-        """What only exists once the gate has started: it made the certificates."""
-        state = cls.stage.gate.dir / "state"
-        cls.host = state / "host/current.pem"
-        cls.stage.names.set(f"_5269._tcp.{DANE_HOST}", "TLSA", tlsa_record(cls.host))
-        import base64, hashlib
-        from cryptography import x509
-        from cryptography.hazmat.primitives import serialization as z
-        der=x509.load_pem_x509_certificate((state/"tenants"/POSH/"current.pem").read_bytes()).public_bytes(z.Encoding.DER)
-        cls.document={"fingerprints":[{"sha-256":base64.b64encode(hashlib.sha256(der).digest()).decode()}],"expires":86400}
-        cls.web.posh(POSH, cls.document)
-        cls.stage.names.commit()
+        done = cls.stage.gate.command("records", domain, "--ca", "authority.example", "--format",
+                                      "json", check=True)
+        published = json.loads(done.stdout)
+        by_name = {}
+        for record in published["records"]:
+            if record.get("value"):
+                by_name.setdefault((record["name"], record["type"]), []).append(record["value"])
+        for record, values in by_name.items():
+            names.set(*record, *values)
+        if domain == POSH:
+            cls.document = published["document"]
+            cls.web.posh(POSH, cls.document)
+        names.commit()
 
     def probe(self, domain, *words, status=None):
         done = self.stage.gate.command("probe", domain, "--json", *words)
@@ -130,7 +126,7 @@ class Probe(unittest.TestCase):
         """ON-01 to ON-09, ON-27, ON-28, ON-30."""
         names, tlsa = self.stage.names, f"_5269._tcp.{DANE_HOST}"
         srv, srvs = f"_xmpp-server._tcp.{CERTIFICATE}", f"_xmpps-server._tcp.{CERTIFICATE}"
-        good = f"0 5 5269 {HOST}"
+        good = names.records[f"{srv}.", "SRV"][0]
         rows = [
             (CERTIFICATE, (srv, "SRV"), [], [("ON-01", srv)]),
             (CERTIFICATE, (srvs, "SRV"), [], [("ON-01", srvs)]),
@@ -157,7 +153,7 @@ class Probe(unittest.TestCase):
 
         def move(one, other):
             names.set(one, "SRV")
-            names.set(other, "SRV", f"0 5 5269 {HOST}")
+            names.set(other, "SRV", f"5 0 5269 {HOST}")
         twice = f"{srv}.{CERTIFICATE}"
         self.check_spoiled(CERTIFICATE, [("ON-03", twice)], spoil=lambda: move(srv, twice),
                            restore=lambda: move(twice, srv))
@@ -227,9 +223,8 @@ class Probe(unittest.TestCase):
     def test_a_backend_that_is_down_or_does_not_know_the_domain_is_the_hosts_business(self):
         self.stage.gate.tenant("bree.example", f"{NOWHERE}:5269",
                                self.stage.identity("bree.example"))
-        self.announce("bree.example")
-        self.stage.names.commit()
         self.assertEqual(self.stage.gate.reload()["outcome"], "fine")
+        self.publish("bree.example")
         found = self.problems(self.probe("bree.example"))
         self.assertEqual([one for one, _ in found], ["ON-22"], found)
         self.stage.gate.tenant("bree.example", f"{BACKEND}:5271",
