@@ -161,7 +161,7 @@ class Webs(unittest.TestCase):
         return next(one for one in decision["steps"] if one["name"] == "posh")
 
     def test_each_web_server_gets_the_answer_of_its_class(self):
-        """P01..P19"""
+        """POSH-1, POSH-2, POSH-3, POSH-7, POSH-8, POSH-9; P01..P19"""
         for domain, (_, code, accepted) in self.rows.items():
             with self.subTest(domain):
                 said, took = self.heard[domain]
@@ -175,7 +175,7 @@ class Webs(unittest.TestCase):
         self.assertLess(max(quick), 9)
 
     def test_a_name_that_changes_its_address_never_leads_to_the_gates_own_loopback(self):
-        """P02: what was checked is what is connected to, whichever address it was."""
+        """POSH-9, P02: what was checked is what is connected to, whichever address it was."""
         for domain, source in zip(REBINDING, SOURCES[len(self.rows):]):
             said, _ = self.ask(domain, source)
             self.assertIn(self.posh_step(domain)["code"], (None, "FG-P06"))
