@@ -24,17 +24,31 @@ static struct err find_leaf(struct slice text, struct buf *der)
 	return e;
 }
 
+static struct err text_read(const char *path, struct buf *text)
+{
+	struct file_id id;
+	return file_read(path, PEM_MAX_BYTES, text, &id);
+}
+
 struct err leaf_read(const char *path, struct buf *der)
 {
 	struct buf text;
-	struct file_id id;
 	buf_init(&text, PEM_MAX_BYTES);
 	text.secret = true;
-	struct err e = file_read(path, PEM_MAX_BYTES, &text, &id);
+	struct err e = text_read(path, &text);
 	if (!err_is(e))
 		e = find_leaf(buf_peek(&text), der);
 	buf_fini(&text);
 	return e;
+}
+
+const char *published_path(const struct tenant *t, enum published_file file)
+{
+	const char *const paths[PUBLISHED_MAX] = {[PUBLISHED_NEXT] = t->next_certificate,
+		[PUBLISHED_CURRENT] = t->certificate,
+		[PUBLISHED_CURRENT_2] = t->certificate2,
+		[PUBLISHED_PREVIOUS] = t->previous_certificate};
+	return paths[file];
 }
 
 static bool has(const struct published *p, struct slice leaf)
@@ -46,31 +60,48 @@ static bool has(const struct published *p, struct slice leaf)
 	return false;
 }
 
-struct err published_read(const struct tenant *t, struct published *out, const char **bad)
+void published_read_by(const struct tenant *t, published_get get, void *arg, struct published *out)
 {
-	const char *const paths[PUBLISHED_MAX] = {
-		t->next_certificate, t->certificate, t->certificate2, t->previous_certificate};
-	size_t ends[PUBLISHED_MAX], starts[PUBLISHED_MAX], count = 0;
-	struct err first = err_ok();
+	size_t ends[PUBLISHED_MAX + 1] = {0};
+	struct buf text;
 	*out = (struct published){.count = 0};
-	*bad = NULL;
 	buf_init(&out->der, BUF_UNLIMITED);
-	for (size_t i = 0; i < PUBLISHED_MAX; i++) {
-		starts[count] = buf_len(&out->der);
-		struct err e = paths[i] ? leaf_read(paths[i], &out->der) : err_ok();
-		ends[count] = buf_len(&out->der);
-		if (err_is(e) && !*bad) {
-			first = e;
-			*bad = paths[i];
-		}
-		count += ends[count] > starts[count];
+	buf_init(&text, PEM_MAX_BYTES);
+	text.secret = true;
+	for (unsigned i = 0; i < PUBLISHED_MAX; i++) {
+		buf_clear(&text);
+		if (published_path(t, i))
+			out->why[i] = get(arg, t, i, &text);
+		if (published_path(t, i) && !err_is(out->why[i]))
+			out->why[i] = find_leaf(buf_peek(&text), &out->der);
+		ends[i + 1] = buf_len(&out->der);
 	}
-	for (size_t i = 0; i < count; i++) {
-		struct slice leaf = slice_sub(buf_peek(&out->der), starts[i], ends[i]);
-		if (!has(out, leaf))
+	buf_fini(&text);
+	for (unsigned i = 0; i < PUBLISHED_MAX; i++) {
+		struct slice leaf = slice_sub(buf_peek(&out->der), ends[i], ends[i + 1]);
+		if (leaf.len && !has(out, leaf))
 			out->leafs[out->count++] = leaf;
 	}
-	return first;
+}
+
+static struct err get_by_path(
+	void *arg, const struct tenant *t, enum published_file file, struct buf *pem)
+{
+	(void)arg;
+	return text_read(published_path(t, file), pem);
+}
+
+struct err published_read(const struct tenant *t, struct published *out, const char **bad)
+{
+	*bad = NULL;
+	published_read_by(t, get_by_path, NULL, out);
+	for (unsigned i = 0; i < PUBLISHED_MAX; i++) {
+		if (!err_is(out->why[i]))
+			continue;
+		*bad = published_path(t, i);
+		return out->why[i];
+	}
+	return err_ok();
 }
 
 uint32_t published_expires(const struct gate *g, const struct published *p, int64_t now)

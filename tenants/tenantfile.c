@@ -239,7 +239,7 @@ static const char *make(const struct tenant *t, const struct tenant_source *src)
 	(void)provided_is_made(src->gate, t, &own);
 	size_t count = own ? 1 + t->further.count : 1;
 	const struct domain **names = mem_alloc(count * sizeof *names);
-	names[0] = own ? own : &src->gate->host_name;
+	names[0] = own ? own : gate_target(src->gate, TENANT_DANE);
 	for (size_t i = 1; i < count; i++)
 		names[i] = &t->further.items[i - 1];
 	char *directory = provided_directory(src->gate, own);

@@ -47,6 +47,8 @@ const char *record_set_make(struct record_set *set, const struct gate *gate,
 	const struct tenant *tenant, const struct record_wish *wish);
 void record_set_fini(struct record_set *set);
 
+/* Where the SRV records lead. */
+const struct domain *record_target(const struct record_set *set);
 /* Appends https://HOST/posh/DOMAIN/SERVICE.json; false when the gate publishes nothing. */
 bool record_publisher_url(
 	const struct gate *gate, const struct domain *domain, const char *service, struct buf *out);

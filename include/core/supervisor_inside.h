@@ -13,7 +13,7 @@
 
 #include <uv.h>
 
-enum member_role { MEMBER_WORKER, MEMBER_SCOUT, MEMBER_STEER };
+enum member_role { MEMBER_WORKER, MEMBER_SCOUT, MEMBER_STEER, MEMBER_PUBLISHER };
 
 /* One child, or the gap it left.
  *
@@ -51,7 +51,7 @@ struct supervisor {
 	struct shared *shared;
 	int shared_fd, parcel_fd, lock_fd;
 	struct child_user user;
-	struct member *crew; /* owned: the workers, the scout, then perhaps the steer process */
+	struct member *crew; /* owned: the workers, the scout, perhaps steer and the publisher */
 	size_t crew_count, worker_count;
 	bool stopping, all_up;
 	bool faulty; /* the configuration, when it was last read */
@@ -72,6 +72,8 @@ void crew_send(struct supervisor *s, const struct wire *message, const struct wi
 void crew_reap(struct supervisor *s);
 size_t crew_running(const struct supervisor *s);
 void crew_kill(struct supervisor *s);
+/* Answers WIRE_OPEN (crew_files.c). */
+void crew_answer_open(struct member *m, const struct wire *question);
 /* Told by the crew: everybody is up for the first time. */
 void supervisor_all_up(struct supervisor *s);
 

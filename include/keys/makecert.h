@@ -22,5 +22,8 @@ struct makecert_wish {
 
 /* Both as PEM; key is to be `secret`. ERR_INTERNAL with the library's number. */
 struct err makecert(const struct makecert_wish *wish, struct buf *certificate, struct buf *key);
+/* The same for a key that is there. ERR_KEY_PARSE. */
+struct err makecert_for(
+	const struct makecert_wish *wish, struct slice key_pem, struct buf *certificate);
 
 #endif

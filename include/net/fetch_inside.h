@@ -7,7 +7,7 @@
 #include "net/fetch.h"
 
 enum {
-	FETCH_ADDR_MAX = 8, /* of a host: more are not tried */
+	FETCH_ADDR_MAX = 4, /* of a host and family: more are not tried */
 	FETCH_HEADER_BYTES = 8192,
 	FETCH_HEADER_LINES = 64,
 	FETCH_INFORMATIONAL = 5, /* 1xx responses */
@@ -47,8 +47,9 @@ struct fetch {
 
 	int tags[2]; /* of the look-ups for IPv4 and IPv6; 0: answered */
 	enum resolve_status dns[2];
-	struct sockaddr_storage addrs[FETCH_ADDR_MAX]; /* allowed, with the port */
-	size_t addr_count, blocked;
+	struct sockaddr_storage addrs[2][FETCH_ADDR_MAX]; /* allowed, with the port */
+	size_t addr_count[2], blocked;
+	size_t attempt; /* which of each family is tried */
 
 	struct fetch_response response;
 	struct fetch_transfer *transfer; /* owned; NULL unless REQUESTING */
@@ -79,10 +80,9 @@ void fetch_handle_closed(struct fetch *x);
 /* libcurl: true when it can be used; once for each fetcher. */
 bool fetch_curl_init(void);
 void fetch_curl_fini(void);
-/* Begins the request to x->addrs. False: libcurl refuses. */
+/* Begins the request, to x->addrs. False: libcurl refuses. */
 bool fetch_curl_start(struct fetch *x);
-void fetch_curl_timeout(struct fetch *x); /* x->timer has fired */
-void fetch_curl_stop(struct fetch *x);    /* the connection is gone with it; twice is fine */
+void fetch_curl_stop(struct fetch *x); /* the connection is gone with it; twice is fine */
 
 /* NULL: not one certificate in it. */
 struct fetch_trust *fetch_trust_new(struct slice authorities_pem);

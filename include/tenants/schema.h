@@ -48,6 +48,9 @@
 		"PEM bundle of the authorities that may prove a web server.")                      \
 	X("proofs", "posh_fetches", COUNT, posh_fetches, "32", START,                              \
 		"POSH documents fetched at once, on the whole node.")                              \
+	X("host", "name", DOMAIN, dane_name, "", LIVE,                                             \
+		"Where the SRV records of tenants with `proof = dane` point to: a name of the "    \
+		"host that no other tenants use; empty: `host_name`.")                             \
 	X("host", "certificate", PATH, host_certificate, "", LIVE,                                 \
 		"PEM chain that all tenants with `proof = dane` show; empty: made by the gate.")   \
 	X("host", "key", PATH, host_key, "", LIVE,                                                 \

@@ -160,8 +160,17 @@ static const char *const fixes[ERR_COUNT] = {
 	[ERR_PROOF_OVER] = "Keep what proves the domain up to date: certificate, POSH document or "
 			   "signed zone.",
 	[ERR_PROOF_LATE] = "Make DNS and web server of the domain answer within seconds.",
+	/* the publisher's web side */
+	[ERR_HTTP_MALFORMED] = "Send a request as RFC 9112 describes it.",
+	[ERR_HTTP_VERSION] = "Speak HTTP/1.1; the web server in front does so by itself.",
+	[ERR_HTTP_HOST] = "Ask for the name of the gate's host ([gate] host_name).",
+	[ERR_HTTP_METHOD] = "Ask with GET or HEAD.",
+	[ERR_HTTP_BODY] = "Leave out the body.",
+	[ERR_HTTP_PATH] = "Ask for the path that `fedgate records` names for the domain.",
+	[ERR_HTTP_SLOW] = "Send the whole request within seconds.",
 	/* resources */
-	[ERR_LIMIT] = "Send less at once; the limits stand in [limits] of fedgate.ini.",
+	[ERR_LIMIT] = "Send less at once; the limits are [limits] stanza_bytes and its neighbours "
+		      "in fedgate.ini.",
 	[ERR_QUEUE_FULL] = "Send more slowly, or raise [limits] queue_stanzas and queue_bytes.",
 	[ERR_QUEUE_TIMEOUT] = "Correct why the domain cannot be reached; the steps before name it.",
 	[ERR_TOO_MANY] = "Open fewer connections, or raise [gate] max_connections and "

@@ -133,7 +133,8 @@ static void check_shared_target(
 		if (registry_at(r, i)->proof == TENANT_DANE)
 			dane = registry_at(r, i);
 	}
-	if (!dane || !read_key(dane, host))
+	if (!dane || !domain_eq(gate_target(g, TENANT_DANE), &g->host_name) ||
+		!read_key(dane, host))
 		return;
 	for (size_t i = 0; i < count; i++) {
 		const struct tenant *t = registry_at(r, i);
@@ -147,8 +148,8 @@ static void check_shared_target(
 		fault_warn(faults, at,
 			"the TLSA records of %s name only the key of tenants with `proof = dane`; "
 			"%zu with another key, as %s, cannot be reached there by peers who look "
-			"at DANE if their zones are signed; give them an SRV target of another "
-			"name without TLSA records",
+			"at DANE if their zones are signed; `name` in section [host] gives the "
+			"former a target of their own",
 			g->host_name.name, others, first->domain.name);
 }
 

@@ -104,9 +104,9 @@ static void put_step(size_t number, const json_t *s, struct buf *out)
 
 static void put_steps(const json_t *d, struct buf *out)
 {
-	const json_t *s;
-	size_t i;
-	json_array_foreach(json_object_get(d, "steps"), i, s) put_step(i + 1, s, out);
+	const json_t *steps = json_object_get(d, "steps");
+	for (size_t i = 0; i < json_array_size(steps); i++)
+		put_step(i + 1, json_array_get(steps, i), out);
 }
 
 static void put_policy(const json_t *d, struct buf *out)
@@ -129,21 +129,19 @@ static void put_policy(const json_t *d, struct buf *out)
 
 static void put_list(const json_t *list, struct buf *out)
 {
-	const json_t *word;
-	size_t i;
-	json_array_foreach(list, i, word)(void)
-		buf_printf(out, "%s%s", i ? ", " : "", json_string_value(word));
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		const char *word = json_string_value(json_array_get(list, i));
+		(void)buf_printf(out, "%s%s", i ? ", " : "", word ? word : "");
+	}
 }
 
 /* Else nothing is known about what would have passed. */
 static bool looked_at_proofs(const json_t *d)
 {
-	const json_t *s;
-	size_t i;
-	json_array_foreach(json_object_get(d, "steps"), i, s)
-	{
-		if (strcmp(text_at(s, "name"), "certificate") == 0 ||
-			strcmp(text_at(s, "name"), "dialback") == 0)
+	const json_t *steps = json_object_get(d, "steps");
+	for (size_t i = 0; i < json_array_size(steps); i++) {
+		const char *name = text_at(json_array_get(steps, i), "name");
+		if (strcmp(name, "certificate") == 0 || strcmp(name, "dialback") == 0)
 			return true;
 	}
 	return false;
@@ -214,13 +212,10 @@ static void put_decision(const json_t *d, struct buf *out)
 
 void explain_text(const json_t *answer, struct buf *out)
 {
-	const json_t *decision;
-	size_t i;
-	json_array_foreach(json_object_get(answer, "decisions"), i, decision)
-	{
-		if (i)
-			put(out, "\n");
-		put_decision(decision, out);
+	const json_t *list = json_object_get(answer, "decisions");
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		put(out, i ? "\n" : "");
+		put_decision(json_array_get(list, i), out);
 	}
 }
 

@@ -50,6 +50,11 @@ static size_t ports_of(const struct gate *g, unsigned ports[PORTS_MAX])
 
 /* ---- SRV ---- */
 
+const struct domain *record_target(const struct record_set *set)
+{
+	return gate_target(set->gate, set->tenant->proof);
+}
+
 static void add_srv(struct record_set *set, struct record r, const struct domain *domain,
 	const char *service, unsigned priority, unsigned port, const char *target)
 {
@@ -69,7 +74,7 @@ static void add_servers(struct record_set *set, const struct domain *domain)
 	static const struct record starttls = {.note = "other servers, with STARTTLS"};
 	unsigned ports[PORTS_MAX];
 	size_t count = ports_of(set->gate, ports);
-	const char *target = set->gate->host_name.name;
+	const char *target = record_target(set)->name;
 	for (size_t i = 0; i < count; i++)
 		add_srv(set, direct, domain, "xmpps-server", PRIORITY_DIRECT, ports[i], target);
 	for (size_t i = 0; i < count; i++)
@@ -139,7 +144,7 @@ static void add_tlsa(struct record_set *set, struct slice leaf, const char *note
 	buf_init(&name, BUF_UNLIMITED);
 	buf_init(&value, BUF_UNLIMITED);
 	hex_encode(t.data, t.len, hex);
-	(void)buf_printf(&name, "_%u._tcp.%s.", port, set->gate->host_name.name);
+	(void)buf_printf(&name, "_%u._tcp.%s.", port, record_target(set)->name);
 	(void)buf_printf(&value, "%u %u %u %s", t.usage, t.selector, t.mtype, hex);
 	add(set, r, &name, &value);
 }
@@ -249,7 +254,7 @@ const char *record_set_make(struct record_set *set, const struct gate *gate,
 	const struct tenant *tenant, const struct record_wish *wish)
 {
 	*set = (struct record_set){.gate = gate, .tenant = tenant};
-	const char *why = !domain_is_set(&gate->host_name)
+	const char *why = !domain_is_set(record_target(set))
 				  ? "`host_name` is missing from section [gate] of fedgate.ini: it "
 				    "is where the records lead"
 			  : !tenant->certificate

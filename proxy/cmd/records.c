@@ -76,7 +76,7 @@ static void print_zone_line(const struct record *r)
 
 static const char *zone_owner(const struct view *v, enum record_by by)
 {
-	return by == BY_CUSTOMER ? v->set->tenant->domain.name : v->set->gate->host_name.name;
+	return by == BY_CUSTOMER ? v->set->tenant->domain.name : record_target(v->set)->name;
 }
 
 static void print_zone(const struct view *v)
@@ -169,7 +169,7 @@ static void print_table(const struct view *v)
 {
 	const struct tenant *t = v->set->tenant;
 	printf("%s, proven by %s, served at %s\n\n", t->domain.name, value_proofs[t->proof],
-		v->set->gate->host_name.name);
+		record_target(v->set)->name);
 	print_wrapped(advice(t));
 	for (enum record_by by = BY_CUSTOMER; by <= BY_HOST; by++) {
 		if (v->shows[by] && has_records(v, by))
@@ -219,7 +219,7 @@ static void print_json(const struct view *v)
 	for (size_t i = 0; has_pages(v) && i < set->page_count; i++)
 		json_array_append_new(pages, json_of_page(&set->pages[i]));
 	json_t *all = json_pack("{ss ss ss so so}", "domain", t->domain.name, "proof",
-		value_proofs[t->proof], "host", set->gate->host_name.name, "records", records,
+		value_proofs[t->proof], "host", record_target(set)->name, "records", records,
 		"documents", pages);
 	if (has_pages(v)) {
 		json_object_set_new(all, "document", json_loads(set->document, 0, NULL));

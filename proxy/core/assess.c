@@ -3,6 +3,8 @@
 #include "base/map.h"
 #include "base/mem.h"
 #include "core/worker_inside.h"
+#include "keys/makecert.h"
+#include "trust/pem.h"
 
 #include <errno.h>
 #include <string.h>
@@ -123,6 +125,40 @@ static struct kept *kept_for(struct assessor *a, const struct tenant *t)
 	return k;
 }
 
+static bool is_alone(struct slice chain_pem)
+{
+	struct buf der;
+	struct slice label;
+	struct err e;
+	buf_init(&der, PEM_MAX);
+	size_t count = 0;
+	while (count < 2 && pem_next(&chain_pem, &label, &der, &e))
+		count++;
+	buf_fini(&der);
+	return count == 1;
+}
+
+/* To whoever looks up TLSA records `3 1 1` the host's key says all (RFC 7671 5.1). Some look for
+ * the domain's name in the certificate even so (Prosody 0.12 and 13, dialling), and the host's
+ * names the host. So a DANE tenant shows a certificate of its own over that key, unless an
+ * authority stands behind the host's. */
+static struct err name_tenant(const struct tenant *t, struct slice key_pem, struct buf *chain_pem)
+{
+	struct makecert_wish wish = {.now = worker_wall_s()};
+	size_t all = 1 + t->further.count;
+	const struct domain **names = mem_alloc(all * sizeof *names);
+	names[wish.count++] = &t->domain;
+	while (wish.count < all) {
+		names[wish.count] = &t->further.items[wish.count - 1];
+		wish.count++;
+	}
+	wish.names = names;
+	buf_clear(chain_pem);
+	struct err e = makecert_for(&wish, key_pem, chain_pem);
+	mem_free(names);
+	return e;
+}
+
 static struct err add_pair(struct credential *c, struct channel *channel, const struct tenant *t,
 	enum channel_file certificate, enum channel_file key)
 {
@@ -133,6 +169,8 @@ static struct err add_pair(struct credential *c, struct channel *channel, const 
 	struct err e = channel_read_file(channel, t, certificate, READ_DEADLINE_MS, &chain_pem);
 	if (!err_is(e))
 		e = channel_read_file(channel, t, key, READ_DEADLINE_MS, &key_pem);
+	if (!err_is(e) && t->proof == TENANT_DANE && is_alone(buf_peek(&chain_pem)))
+		e = name_tenant(t, buf_peek(&key_pem), &chain_pem);
 	if (!err_is(e))
 		e = credential_add(c, buf_peek(&chain_pem), buf_peek(&key_pem));
 	buf_fini(&chain_pem);

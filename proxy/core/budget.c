@@ -2,8 +2,8 @@
 
 #include "base/bucket.h"
 #include "base/mem.h"
+#include "net/address.h"
 
-#include <netinet/in.h>
 #include <string.h>
 
 enum {
@@ -22,7 +22,7 @@ struct source {
 	unsigned connections, questions;
 };
 
-/* A kind of budget, and the source's address: IPv4 whole, IPv6 its /64. */
+/* A kind of budget, and the source's address. */
 struct source_key {
 	unsigned char bytes[1 + 8];
 	size_t len;
@@ -30,20 +30,10 @@ struct source_key {
 
 static struct source_key key_of(enum kind kind, const struct sockaddr_storage *from)
 {
-	static const unsigned char mapped[12] = {[10] = 0xff, [11] = 0xff};
-	struct source_key key = {.bytes = {(unsigned char)kind}, .len = 1 + 4};
-	if (from->ss_family == AF_INET) {
-		memcpy(key.bytes + 1, &((const struct sockaddr_in *)from)->sin_addr, 4);
-		return key;
-	}
-	const unsigned char *six =
-		(const unsigned char *)&((const struct sockaddr_in6 *)from)->sin6_addr;
-	if (memcmp(six, mapped, sizeof mapped) == 0) {
-		memcpy(key.bytes + 1, six + 12, 4);
-		return key;
-	}
-	memcpy(key.bytes + 1, six, 8);
-	key.len = 1 + 8;
+	struct source_key key = {.bytes = {(unsigned char)kind}};
+	struct address_source source = address_source(from);
+	memcpy(key.bytes + 1, source.bytes, source.len);
+	key.len = 1 + source.len;
 	return key;
 }
 

@@ -3,6 +3,7 @@
 #define _GNU_SOURCE /* prctl */
 #include "base/mem.h"
 #include "core/parcel.h"
+#include "core/publisher.h"
 #include "core/scout.h"
 #include "core/supervisor.h"
 #include "core/wire.h"
@@ -98,6 +99,18 @@ static int be_steer(const struct wire *boot, const struct wire_fds *fds)
 	return steer_run(&b);
 }
 
+static int be_publisher(const struct wire *boot, const struct wire_fds *fds)
+{
+	struct publisher_boot b = {.channel_fd = WIRE_CHANNEL_FD,
+		.listen_fds = fds->fds + 2,
+		.listen_count = boot->listens};
+	if (!parcel_unpack(fds->fds[0], &b.gate, &b.registry))
+		return 3;
+	close_memory(fds);
+	log_setup(2, b.gate->log_format, b.gate->log_level, "publisher", 0);
+	return publisher_run(&b);
+}
+
 int supervisor_child(int argc, char **argv)
 {
 	struct wire boot;
@@ -112,5 +125,7 @@ int supervisor_child(int argc, char **argv)
 		return be_worker(&boot, &fds);
 	if (strcmp(argv[1], "scout") == 0)
 		return be_scout(&boot, &fds);
+	if (strcmp(argv[1], "publisher") == 0)
+		return be_publisher(&boot, &fds);
 	return be_steer(&boot, &fds);
 }

@@ -136,8 +136,15 @@ static void on_late(void *arg)
 
 /* ---- TLS ---- */
 
+/* RFC 7673 6 has DANE clients ask for the host they dial. */
+static bool is_host(const struct gate *g, const struct domain *name)
+{
+	return (domain_is_set(&g->host_name) && domain_eq(name, &g->host_name)) ||
+	       (domain_is_set(&g->dane_name) && domain_eq(name, &g->dane_name));
+}
+
 /* SNI-3: by SNI when it names a domain of ours; without one, by the stream's `to`; a name that is
- * not ours is refused, except the gate's own host name on STARTTLS. Never a default. */
+ * not ours is refused, except the gate's own host names on STARTTLS. Never a default. */
 static struct tls_choice choose(void *arg, struct slice sni)
 {
 	struct peer_in *p = arg;
@@ -148,8 +155,7 @@ static struct tls_choice choose(void *arg, struct slice sni)
 		if (err_is(domain_parse(sni, &name)))
 			return (struct tls_choice){.refusal = err_make(ERR_TLS_SNI)};
 		t = registry_find(p->worker->registry, &name);
-		host = domain_is_set(&p->worker->gate->host_name) &&
-		       domain_eq(&name, &p->worker->gate->host_name);
+		host = is_host(p->worker->gate, &name);
 	} else if (p->direct_tls) {
 		return (struct tls_choice){.refusal = err_make(ERR_TLS_NO_SNI)};
 	}

@@ -26,6 +26,7 @@
 enum {
 	STOP_MS = 8000,  /* for the children to close their streams properly */
 	KILL_MS = 10000, /* then they are killed */
+	OTHERS_MAX = 3,  /* members of the crew that are no workers */
 };
 
 /* ---- reload ---- */
@@ -199,22 +200,28 @@ static bool lock(struct supervisor *s)
 	return true;
 }
 
+static void enlist_one(struct supervisor *s, enum member_role role, unsigned number)
+{
+	struct member *m = &s->crew[s->crew_count++];
+	m->supervisor = s;
+	m->role = role;
+	m->number = number;
+	m->channel = -1;
+	m->decisions_fd = -1;
+}
+
 static void enlist(struct supervisor *s)
 {
 	long cores = sysconf(_SC_NPROCESSORS_ONLN);
 	s->worker_count = s->gate->workers ? s->gate->workers : cores > 0 ? (size_t)cores : 1;
-	s->crew_count = s->worker_count + 1 + (s->gate->steer_listen.count > 0);
-	s->crew = mem_alloc(s->crew_count * sizeof *s->crew);
-	for (size_t i = 0; i < s->crew_count; i++) {
-		struct member *m = &s->crew[i];
-		m->supervisor = s;
-		m->role = i < s->worker_count    ? MEMBER_WORKER
-			  : i == s->worker_count ? MEMBER_SCOUT
-						 : MEMBER_STEER;
-		m->number = m->role == MEMBER_WORKER ? (unsigned)i : 0;
-		m->channel = -1;
-		m->decisions_fd = -1;
-	}
+	s->crew = mem_alloc((s->worker_count + OTHERS_MAX) * sizeof *s->crew);
+	for (size_t i = 0; i < s->worker_count; i++)
+		enlist_one(s, MEMBER_WORKER, (unsigned)i);
+	enlist_one(s, MEMBER_SCOUT, 0);
+	if (s->gate->steer_listen.count)
+		enlist_one(s, MEMBER_STEER, 0);
+	if (s->gate->publish_listen.count)
+		enlist_one(s, MEMBER_PUBLISHER, 0);
 }
 
 static bool make_decisions(struct supervisor *s)

@@ -130,7 +130,7 @@ static void have_addresses(struct fetch *x)
 {
 	x->tags[0] = x->tags[1] = 0;
 	uv_timer_stop(&x->timer);
-	if (!x->addr_count) {
+	if (!x->addr_count[0] && !x->addr_count[1]) {
 		fetch_finish(x, err_make(x->blocked ? ERR_POSH_BLOCKED : no_address(x)));
 		return;
 	}
@@ -144,18 +144,20 @@ static void on_other_late(uv_timer_t *timer)
 	have_addresses(timer->data);
 }
 
-static void add_address(struct fetch *x, const struct sockaddr_storage *from)
+static void add_address(struct fetch *x, size_t family, const struct sockaddr_storage *from)
 {
 	const struct fetch_config *c = &x->fetcher->config;
 	struct sockaddr_storage a = *from;
-	if (a.ss_family == AF_INET)
-		((struct sockaddr_in *)&a)->sin_port = htons(x->port);
-	else
+	if (a.ss_family != (family ? AF_INET6 : AF_INET))
+		return;
+	if (family)
 		((struct sockaddr_in6 *)&a)->sin6_port = htons(x->port);
+	else
+		((struct sockaddr_in *)&a)->sin_port = htons(x->port);
 	if (!c->allowed(c->arg, &a)) /* POSH-9, P01: after resolution, each of them */
 		x->blocked++;
-	else if (x->addr_count < FETCH_ADDR_MAX)
-		x->addrs[x->addr_count++] = a;
+	else if (x->addr_count[family] < FETCH_ADDR_MAX)
+		x->addrs[family][x->addr_count[family]++] = a;
 }
 
 static void take_answer(struct fetch *x, size_t family, const struct resolve_answer *answer)
@@ -163,10 +165,10 @@ static void take_answer(struct fetch *x, size_t family, const struct resolve_ans
 	x->tags[family] = 0;
 	x->dns[family] = answer->status;
 	for (size_t i = 0; answer->status == RESOLVE_DATA && i < answer->addr_count; i++)
-		add_address(x, &answer->addr[i]);
+		add_address(x, family, &answer->addr[i]);
 	if (!x->tags[0] && !x->tags[1])
 		have_addresses(x);
-	else if (x->addr_count)
+	else if (x->addr_count[family])
 		uv_timer_start(&x->timer, on_other_late, OTHER_FAMILY_MS, 0);
 }
 

@@ -21,11 +21,16 @@ static bool refuse(struct fetch_response *r, enum err_code code)
 	return false;
 }
 
+static bool is_blank(char c)
+{
+	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
 static struct slice trim(struct slice s)
 {
-	while (s.len && memchr(" \t\r\n", s.ptr[0], 4))
+	while (s.len && is_blank(s.ptr[0]))
 		s = slice_sub(s, 1, s.len);
-	while (s.len && memchr(" \t\r\n", s.ptr[s.len - 1], 4))
+	while (s.len && is_blank(s.ptr[s.len - 1]))
 		s.len--;
 	return s;
 }

@@ -17,7 +17,11 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { DRIP_BYTES_PER_S = 100, OK = 200 };
+enum {
+	DRIP_BYTES_PER_S = 100,
+	OK = 200,
+	CONNECT_MS = 1500, /* TLS included, when there are other addresses */
+};
 
 struct fetch_transfer {
 	CURL *easy;
@@ -84,6 +88,36 @@ static struct err verdict_of(const struct fetch *x, CURLcode c)
 	return r->status == OK ? err_ok() : err_make(ERR_POSH_FETCH);
 }
 
+static bool is_connected(const struct fetch_transfer *t)
+{
+	curl_off_t after_us = 0;
+	return curl_easy_getinfo(t->easy, CURLINFO_APPCONNECT_TIME_T, &after_us) == CURLE_OK &&
+	       after_us > 0;
+}
+
+static bool has_more(const struct fetch *x)
+{
+	return x->attempt + 1 < x->addr_count[0] || x->attempt + 1 < x->addr_count[1];
+}
+
+/* Nobody there, or nobody who speaks in time: others may. */
+static bool wants_another(const struct fetch *x, CURLcode c)
+{
+	if (x->transfer->blocked || !has_more(x))
+		return false;
+	return c == CURLE_COULDNT_CONNECT ||
+	       (c == CURLE_OPERATION_TIMEDOUT && !is_connected(x->transfer));
+}
+
+static void try_next(struct fetch *x)
+{
+	fetch_curl_stop(x);
+	uv_timer_stop(&x->timer);
+	x->attempt++;
+	if (!fetch_curl_start(x))
+		fetch_finish(x, err_make(ERR_POSH_FETCH));
+}
+
 /* x may be over afterwards. */
 static void look_whether_over(struct fetch *x)
 {
@@ -93,7 +127,12 @@ static void look_whether_over(struct fetch *x)
 	const CURLMsg *m = curl_multi_info_read(t->multi, &left);
 	if (!m || m->msg != CURLMSG_DONE)
 		return;
-	struct err e = verdict_of(x, m->data.result);
+	CURLcode c = m->data.result;
+	if (wants_another(x, c)) {
+		try_next(x);
+		return;
+	}
+	struct err e = verdict_of(x, c);
 	if (curl_easy_getinfo(t->easy, CURLINFO_PRIMARY_IP, &address) == CURLE_OK && address)
 		memcpy(x->address, address, strnlen(address, sizeof x->address - 1));
 	fetch_finish(x, e);
@@ -119,14 +158,9 @@ static void on_poll(uv_poll_t *uv, int status, int events)
 	act(p->fetch, p->fd, what);
 }
 
-void fetch_curl_timeout(struct fetch *x)
-{
-	act(x, CURL_SOCKET_TIMEOUT, 0);
-}
-
 static void on_fire(uv_timer_t *timer)
 {
-	fetch_curl_timeout(timer->data);
+	act(timer->data, CURL_SOCKET_TIMEOUT, 0);
 }
 
 static int on_timer(CURLM *multi, long timeout_ms, void *arg)
@@ -201,8 +235,9 @@ static bool is_same(const struct sockaddr_storage *a, const struct sockaddr_stor
 static bool may_connect(const struct fetch *x, const struct sockaddr_storage *to)
 {
 	const struct fetch_config *c = &x->fetcher->config;
-	for (size_t i = 0; i < x->addr_count; i++) {
-		if (is_same(&x->addrs[i], to))
+	size_t family = to->ss_family == AF_INET6;
+	for (size_t i = 0; i < x->addr_count[family]; i++) {
+		if (is_same(&x->addrs[family][i], to))
 			return c->allowed(c->arg, to);
 	}
 	return false;
@@ -212,7 +247,8 @@ static bool may_connect(const struct fetch *x, const struct sockaddr_storage *to
 static curl_socket_t on_open(void *arg, curlsocktype purpose, struct curl_sockaddr *addr)
 {
 	struct fetch *x = arg;
-	struct sockaddr_storage to = {0};
+	struct sockaddr_storage to;
+	memset(&to, 0, sizeof to);
 	if (addr->addrlen <= sizeof to)
 		memcpy(&to, &addr->addr, addr->addrlen);
 	if (purpose == CURLSOCKTYPE_IPCXN && may_connect(x, &to))
@@ -255,31 +291,37 @@ static size_t on_body(char *ptr, size_t size, size_t count, void *arg)
 
 /* ---- the request ---- */
 
-/* "HOST:PORT:ADDRESS,ADDRESS": where libcurl looks before it asks DNS. */
+static void write_address(const struct fetch *x, int family, struct buf *out)
+{
+	char text[INET6_ADDRSTRLEN];
+	bool v6 = family == AF_INET6;
+	if (x->attempt >= x->addr_count[v6])
+		return;
+	const struct sockaddr_storage *a = &x->addrs[v6][x->attempt];
+	const void *bytes = v6 ? (const void *)&((const struct sockaddr_in6 *)a)->sin6_addr
+			       : (const void *)&((const struct sockaddr_in *)a)->sin_addr;
+	inet_ntop(family, bytes, text, sizeof text);
+	bool first = buf_peek(out).ptr[buf_len(out) - 1] == ':';
+	(void)buf_printf(out, v6 ? "%s[%s]" : "%s%s", first ? "" : ",", text);
+}
+
+/* "HOST:PORT:ADDRESS,ADDRESS": where libcurl looks before it asks DNS. The first one is tried
+ * first, the other one a moment later (RFC 8305). */
 static struct curl_slist *write_resolved(const struct fetch *x)
 {
 	struct buf text;
-	char address[INET6_ADDRSTRLEN];
-	buf_init(&text, 2048);
+	buf_init(&text, 1024);
 	(void)buf_printf(&text, "%s:%u:", x->host.name, x->port);
-	for (size_t i = 0; i < x->addr_count; i++) {
-		const struct sockaddr_storage *a = &x->addrs[i];
-		bool v4 = a->ss_family == AF_INET;
-		inet_ntop(a->ss_family,
-			v4 ? (const void *)&((const struct sockaddr_in *)a)->sin_addr
-			   : (const void *)&((const struct sockaddr_in6 *)a)->sin6_addr,
-			address, sizeof address);
-		(void)buf_printf(&text, v4 ? "%s%s" : "%s[%s]", i ? "," : "", address);
-	}
+	write_address(x, AF_INET6, &text);
+	write_address(x, AF_INET, &text);
 	struct curl_slist *list = curl_slist_append(NULL, buf_cstr(&text));
 	buf_fini(&text);
 	return list;
 }
 
 /* What kind of request this is, and what it is not. 0: all options are set. */
-static unsigned set_rules(CURL *c, const struct fetch *x)
+static unsigned set_rules(CURL *c)
 {
-	const struct fetch_config *config = &x->fetcher->config;
 	unsigned bad = 0;
 	bad |= curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "https");
 	bad |= curl_easy_setopt(c, CURLOPT_REDIR_PROTOCOLS_STR, "https");
@@ -293,7 +335,6 @@ static unsigned set_rules(CURL *c, const struct fetch *x)
 	bad |= curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
 	bad |= curl_easy_setopt(c, CURLOPT_FRESH_CONNECT, 1L);
 	bad |= curl_easy_setopt(c, CURLOPT_FORBID_REUSE, 1L);
-	bad |= curl_easy_setopt(c, CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)config->max_bytes);
 	return bad;
 }
 
@@ -312,14 +353,14 @@ static unsigned set_tls(CURL *c, struct fetch *x)
 	return bad;
 }
 
-/* The deadline is the loop's (fetch.c). These make libcurl go on to the next address in time: it
- * gives each half of what is left for connecting. */
+/* The deadline is the loop's (fetch.c); libcurl's own comes after it. */
 static unsigned set_times(CURL *c, const struct fetch *x)
 {
-	uint64_t left_ms = uv_timer_get_due_in(&x->deadline);
+	long left_ms = (long)uv_timer_get_due_in(&x->deadline) + 1;
+	long connect_ms = left_ms / 2 + 1 < CONNECT_MS ? left_ms / 2 + 1 : CONNECT_MS;
 	unsigned bad = 0;
-	bad |= curl_easy_setopt(c, CURLOPT_TIMEOUT_MS, (long)left_ms + 1);
-	bad |= curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS, (long)left_ms / 2 + 1);
+	bad |= curl_easy_setopt(c, CURLOPT_TIMEOUT_MS, left_ms + 1);
+	bad |= curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS, has_more(x) ? connect_ms : left_ms);
 	if (x->fetcher->config.drip_s) {
 		bad |= curl_easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, (long)DRIP_BYTES_PER_S);
 		bad |= curl_easy_setopt(c, CURLOPT_LOW_SPEED_TIME, (long)x->fetcher->config.drip_s);
@@ -371,7 +412,7 @@ bool fetch_curl_start(struct fetch *x)
 	if (!t->easy || !t->multi)
 		return false;
 	/* The last one asks for on_timer: the request begins in a later turn. */
-	return !set_rules(t->easy, x) && !set_tls(t->easy, x) && !set_times(t->easy, x) &&
+	return !set_rules(t->easy) && !set_tls(t->easy, x) && !set_times(t->easy, x) &&
 	       !set_callbacks(t->easy, x) && !set_place(t->easy, x) && set_multi(t->multi, x) &&
 	       curl_multi_add_handle(t->multi, t->easy) == CURLM_OK;
 }

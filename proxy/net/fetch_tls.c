@@ -11,6 +11,8 @@
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
+enum { DEPTH_MAX = 6 }; /* authorities between the leaf and the root */
+
 struct fetch_trust {
 	X509_STORE *store; /* counted by OpenSSL */
 };
@@ -52,12 +54,18 @@ void fetch_trust_free(struct fetch_trust *t)
 	mem_free(t);
 }
 
+/* Without elliptic curves a server could choose a group that takes us a second to compute in, with
+ * all others waiting (P-2, O5). */
 bool fetch_trust_apply(struct fetch_trust *t, void *ssl_ctx, const char *host)
 {
 	SSL_CTX *ctx = ssl_ctx;
 	X509_VERIFY_PARAM *param = SSL_CTX_get0_param(ctx);
-	SSL_CTX_set1_cert_store(ctx, t->store);
+	if (SSL_CTX_set_cipher_list(ctx, "ECDHE+AESGCM:ECDHE+CHACHA20") != 1 ||
+		SSL_CTX_set1_groups_list(ctx, "X25519:P-256:P-384") != 1)
+		return false;
 	SSL_CTX_set_security_level(ctx, 2);
+	SSL_CTX_set1_cert_store(ctx, t->store);
+	X509_VERIFY_PARAM_set_depth(param, DEPTH_MAX);
 	X509_VERIFY_PARAM_set_hostflags(
 		param, X509_CHECK_FLAG_NEVER_CHECK_SUBJECT | X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
 	return X509_VERIFY_PARAM_set1_host(param, host, 0) == 1;

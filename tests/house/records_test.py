@@ -103,8 +103,10 @@ class Published(unittest.TestCase):
                 f"user = nobody\n{host_name}[dns]\ntrust_anchor =\n"
                 f"[egress]\nlisten = 127.0.0.1:{free_port()}\ndns_listen =\n")
         if publish:
-            text += f"[publish]\nlisten = 127.0.0.1:{free_port()}\ncertificate = web.pem\nkey = web.key\n"
-            cls.publisher = f"https://{HOST}:" + text.rpartition("[publish]\nlisten = 127.0.0.1:")[2][:5].strip()
+            port = free_port()
+            text += (f"[publish]\nlisten = 127.0.0.1:{port}\n"
+                     "certificate = web.pem\nkey = web.key\n")
+            cls.publisher = f"https://{HOST}:{port}"
         (cls.home / "fedgate.ini").write_text(text)
 
     @classmethod
@@ -189,6 +191,20 @@ class Published(unittest.TestCase):
         self.assertEqual(found, {(f"_{self.port}._tcp.{HOST}.", 3600, "TLSA", "3 1 1 " + key)})
         for domain in ("shire.example", "gondor.example"):
             self.assertNotIn("TLSA", self.run_gate("records", domain, "--format", "zone"))
+
+    def test_dane_tenants_may_have_a_target_of_their_own(self):
+        """DANE-6"""
+        self.addCleanup((self.home / "fedgate.ini").write_text,
+                        (self.home / "fedgate.ini").read_text())
+        with open(self.home / "fedgate.ini", "a", encoding="utf-8") as file:
+            file.write("[host]\nname = dane.hosting.example\n")
+        told = self.json_of("moria.example")
+        self.assertEqual(told["host"], "dane.hosting.example")
+        self.assertEqual({r["name"] for r in told["records"] if r["by"] == "host"},
+                         {f"_{self.port}._tcp.dane.hosting.example."})
+        self.assertEqual({r["value"].split()[-1] for r in told["records"]
+                          if r["type"] == "SRV" and "value" in r}, {"dane.hosting.example."})
+        self.assertEqual(self.json_of("shire.example")["host"], HOST)
 
     def test_the_next_key_stands_beside_the_one_in_use(self):
         """DANE-8: both are there while they change, and the one before until it is forgotten."""

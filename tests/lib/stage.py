@@ -18,6 +18,8 @@ GATE = (lab_gate.PUBLIC, 5269)
 EGRESS = (lab_gate.EGRESS, 5275)
 BACKEND, PEER, WEB = "10.99.0.12", "10.99.0.50", "10.99.0.80"
 
+TARGETS = {"posh": lab_gate.HOST_NAME, "dane": lab_gate.DANE_NAME}
+
 
 class Stage:
     """Made first, then changed as the test likes, then started."""
@@ -54,8 +56,8 @@ class Stage:
 
     def tenant(self, domain, backend=None, identity=None, proof=None, **sections):
         """A tenant behind the canary (or another backend's address), delegated to the gate; one
-        with a `proof` of its own (posh, dane) has the gate's host as its target."""
-        host = lab_gate.HOST_NAME if proof else None
+        with a `proof` of its own (posh, dane) has a name of the gate's as its target."""
+        host = TARGETS.get(proof)
         self.names.peer(domain, lab_gate.PUBLIC, starttls=5269, direct=5269, host=host)
         if not proof:
             identity = identity or self.identity(domain)

@@ -207,10 +207,11 @@ static void another_key_at_a_target_with_tlsa_records_is_warned_about(void **sta
 {
 	(void)state;
 	static const struct {
-		const char *host, *other_proof;
+		const char *host, *other_proof, *name;
 		bool warned;
-	} rows[] = {{"moria", "certificate", true}, {"shire", "certificate", false},
-		{"moria", NULL, false}};
+	} rows[] = {{"moria", "certificate", "", true}, {"shire", "certificate", "", false},
+		{"moria", NULL, "", false},
+		{"moria", "certificate", "name = dane.xmpp.example\n", false}};
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		char more[300], path[100];
 		snprintf(path, sizeof path, FIXTURES "%s.pem", rows[i].host);
@@ -219,7 +220,8 @@ static void another_key_at_a_target_with_tlsa_records_is_warned_about(void **sta
 		tree_copy(&site.tree, path, "host.key", SIZE_MAX);
 		snprintf(more, sizeof more,
 			"host_name = xmpp.example\n[host]\ncertificate = host.pem\n"
-			"key = host.key\n");
+			"key = host.key\n%s",
+			rows[i].name);
 		gate(more);
 		tenant_proven_by("bree.example", "dane");
 		if (rows[i].other_proof)

@@ -297,8 +297,8 @@ static void domains_are_shown_as_people_write_them(void **state)
 {
 	(void)state;
 	a_wrong_name("xn--bcher-kva.example", "xn--mnchen-3ya.example", 7, 1);
-	static const char *const ways[] = {"b\xc3\xbc"
-					   "cher.example m\xc3\xbcnchen.example",
+	/* In octal, which ends by itself: "c" would be a digit of the hexadecimal one. */
+	static const char *const ways[] = {"b\303\274cher.example m\303\274nchen.example",
 		"xn--bcher-kva.example xn--mnchen-3ya.example",
 		"shire.example M\xc3\x9cnchen.example"};
 	for (size_t i = 0; i < 3; i++) {

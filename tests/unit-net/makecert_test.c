@@ -194,6 +194,33 @@ static void a_clock_that_x509_cannot_write_makes_no_certificate(void **state)
 	buf_fini(&key);
 }
 
+/* RFC 7671 5.1: a TLSA record `3 1 1` goes on matching. */
+static void another_certificate_for_the_same_key_names_somebody_else(void **state)
+{
+	(void)state;
+	struct pair first, second = {0};
+	struct domain d = domain_of("shire.example");
+	const struct domain *names[] = {&d};
+	const struct makecert_wish wish = {.names = names, .count = 1, .now = NOW};
+	make_one(&first, "gate.example");
+	buf_init(&second.certificate, BUF_UNLIMITED);
+	assert_false(err_is(makecert_for(&wish, buf_peek(&first.key), &second.certificate)));
+	X509 *x = openssl_certificate(&second);
+	EVP_PKEY *key = openssl_key(&first);
+	assert_int_equal(X509_check_host(x, "shire.example", 0, 0, NULL), 1);
+	assert_int_equal(X509_check_host(x, "gate.example", 0, 0, NULL), 0);
+	assert_int_equal(EVP_PKEY_eq(X509_get0_pubkey(x), key), 1);
+	assert_int_equal(X509_verify(x, key), 1);
+	EVP_PKEY_free(key);
+	X509_free(x);
+	buf_clear(&second.certificate);
+	struct err e = makecert_for(&wish, SLICE_LIT("no key"), &second.certificate);
+	assert_int_equal(e.code, ERR_KEY_PARSE);
+	assert_int_equal(buf_len(&second.certificate), 0);
+	pair_fini(&first);
+	buf_fini(&second.certificate);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -201,6 +228,7 @@ int main(void)
 		cmocka_unit_test(our_own_reader_agrees),
 		cmocka_unit_test(no_two_are_alike_but_for_the_subject),
 		cmocka_unit_test(names_without_end_are_cut_and_none_is_fine_too),
+		cmocka_unit_test(another_certificate_for_the_same_key_names_somebody_else),
 		cmocka_unit_test(a_clock_that_x509_cannot_write_makes_no_certificate),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -263,7 +263,7 @@ static void who_has_no_certificate_of_his_own_may_not_name_one(void **state)
 		{"dane", GATE, "[tls]\ncertificate_2 = a\nkey_2 = b\n",
 			"6: certificate_2: a tenant with `proof = dane`"},
 		{"dane", "[gate]\nca_file = root.pem\n", "",
-			"4: proof: `dane` needs `host_name` in fedgate.ini"},
+			"4: proof: `dane` needs `host_name` in fedgate.ini, or `name` in"},
 	};
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		char want[300];

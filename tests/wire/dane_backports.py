@@ -24,10 +24,12 @@ class ProsodyBelievesOurClientCertificate(unittest.TestCase):
             stage.tenant(domain, identity=mine)
             stage.names.tlsa(f"xmpp.{domain}", 5269, 3, 1, 1,
                              (other if domain == BREE else mine).chain)
-        stage.canary.domains.update((real.SHIRE, BREE))
+        stage.tenant(real.BUCKLAND, proof="dane")
         cls.peer = real.Peer(stage, real.GONDOR, real.GONDOR_ADDRESS,
                              real.believing(real.GONDOR, stage, stage.other_ca.root))
         stage.start()
+        stage.gate.publish_tlsa(stage.names, real.BUCKLAND)
+        stage.names.commit()
         cls.peer.start()
 
     def dial(self, tenant):
@@ -35,14 +37,21 @@ class ProsodyBelievesOurClientCertificate(unittest.TestCase):
         self.addCleanup(link.close)
         return link
 
-    def test_a_tenant_is_accepted_by_its_targets_tlsa_alone(self):
-        link = self.dial(real.SHIRE)
+    def is_accepted(self, tenant):
+        link = self.dial(tenant)
         link.expect("<db:result[^>]*type='valid'")
-        link.send(message(f"frodo@{real.SHIRE}", f"user@{real.GONDOR}", "well met", "dane-in"))
-        self.peer.client.wait(lambda one: one.get("id") == "dane-in")
+        link.send(message(f"frodo@{tenant}", f"user@{real.GONDOR}", "well met", f"by-{tenant}"))
+        self.peer.client.wait(lambda one: one.get("id") == f"by-{tenant}")
         said = self.peer.server.log_text()
         self.assertRegex(said, "DANE-EE SPKI SHA2-256 [0-9a-f]{64} matches")
-        self.assertIn(f"Accepting SASL EXTERNAL identity from {real.SHIRE}", said)
+        self.assertIn(f"Accepting SASL EXTERNAL identity from {tenant}", said)
+
+    def test_a_tenant_is_accepted_by_its_targets_tlsa_alone(self):
+        self.is_accepted(real.SHIRE)
+
+    def test_a_tenant_without_a_certificate_is_accepted_by_the_hosts_tlsa(self):
+        """DANE-6: `proof = dane`; the record is the one that `fedgate records` prints."""
+        self.is_accepted(real.BUCKLAND)
 
     def test_a_tlsa_of_another_key_makes_prosody_refuse(self):
         self.dial(BREE).expect("remote-connection-failed")

@@ -302,8 +302,7 @@ def make_leafs(directory):
     """Name -> (DER, the times of interest)."""
     authority, found = CA(directory / "ca"), {}
     for name, days in (("mine", 90), ("other", 90), ("old", -1)):
-        pem = authority.issue("host.example", days=days, signed_by="self").chain.read_text()
-        der = base64.b64decode(pem.partition("-----END")[0].partition("\n")[2])
+        der = authority.issue("host.example", days=days, signed_by="self").der()
         leaf = posh.x509.load_der_x509_certificate(der)
         begin, end = (int((one - posh.datetime.datetime(1970, 1, 1)).total_seconds())
                       for one in (leaf.not_valid_before, leaf.not_valid_after))

@@ -80,12 +80,13 @@ struct made make_certificate(struct made_as as)
 	X509_gmtime_adj(X509_getm_notBefore(m.cert), -86400L * 60);
 	X509_gmtime_adj(X509_getm_notAfter(m.cert), 86400L * days);
 	X509_NAME *subject = X509_get_subject_name(m.cert);
-	X509_NAME_add_entry_by_txt(
-		subject, "O", MBSTRING_ASC, (const unsigned char *)as.name, -1, -1, 0);
+	X509_NAME_add_entry_by_txt(subject, as.only_common_name ? "CN" : "O", MBSTRING_ASC,
+		(const unsigned char *)as.name, -1, -1, 0);
 	X509_set_issuer_name(m.cert, as.issuer ? X509_get_subject_name(as.issuer->cert) : subject);
 	X509_set_pubkey(m.cert, m.key);
 	BIO_snprintf(san, sizeof san, "DNS:%s", as.name);
-	add_extension(m.cert, NID_subject_alt_name, san);
+	if (!as.only_common_name)
+		add_extension(m.cert, NID_subject_alt_name, san);
 	if (as.ca) {
 		add_extension(m.cert, NID_basic_constraints, "critical,CA:TRUE");
 		add_extension(m.cert, NID_key_usage, "critical,keyCertSign");

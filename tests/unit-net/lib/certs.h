@@ -25,7 +25,8 @@ struct made_as {
 	const char *name_constraints; /* value of the extension, or NULL */
 	const char *unknown_critical; /* the same: an extension nobody knows, marked critical */
 	bool ca;
-	int days; /* of validity; negative: over already */
+	bool only_common_name; /* the name is the subject's, and there is no subjectAltName */
+	int days;              /* of validity; negative: over already */
 };
 
 struct made make_certificate(struct made_as as);
