@@ -24,7 +24,7 @@ CONFDIR	 := /etc/fedgate
 PYTHON	 := /usr/bin/python3
 
 MBEDTLS	 := $(DEPS)/mbedtls
-PACKAGES := libuv libxml-2.0 libidn2 libidn ldns jansson libcurl openssl libmicrohttpd
+PACKAGES := libuv libxml-2.0 libidn2 libidn ldns jansson libcurl openssl
 WARN	 := -Wall -Wextra -Wshadow -Wconversion -Wvla -Wstrict-prototypes -Wmissing-prototypes -Werror
 CPPFLAGS += -Iinclude -isystem $(MBEDTLS)/include -D_POSIX_C_SOURCE=200809L \
 	    -DMBEDTLS_CONFIG_FILE='"fedgate_mbedtls_config.h"' -D_FORTIFY_SOURCE=2
@@ -35,7 +35,7 @@ LDFLAGS	 += -pie -Wl,-z,relro,-z,now $(SAN)
 PURE_LIBS = $(MBEDTLS)/lib/libmbedx509.a $(MBEDTLS)/lib/libmbedcrypto.a \
 	    $(shell pkg-config --libs libxml-2.0 libidn2 libidn jansson) -linih
 LIBS	  = $(MBEDTLS)/lib/libmbedtls.a $(PURE_LIBS) -lunbound \
-	    $(shell pkg-config --libs libuv ldns libcurl openssl libmicrohttpd) -lpthread
+	    $(shell pkg-config --libs libuv ldns libcurl openssl) -lpthread
 
 # Layers: `pure` may not see a socket, a clock or the environment (tests/layers.sh).
 PURE_SRC := $(wildcard proxy/base/*.c proxy/xmpp/*.c proxy/trust/*.c tenants/*.c)
@@ -45,6 +45,7 @@ UNIT_SRC := $(wildcard tests/unit/*.c)
 WIRED_SRC := $(wildcard tests/unit-net/*.c)
 WIRED_LIB_SRC := $(wildcard tests/unit-net/lib/*.c)
 LIB_SRC	 := $(wildcard tests/lib/*.c)
+comma	 := ,
 obj	  = $(patsubst %.c,$(B)/obj/%.o,$(1))
 
 UNITS	 := $(patsubst tests/unit/%.c,$(B)/unit/%,$(UNIT_SRC))
@@ -112,6 +113,9 @@ $(B)/unit-net/%: $(B)/obj/tests/unit-net/%.o $(B)/libwired.a $(B)/libgate.a $(B)
 	@echo "  LINK  $@"
 	@$(CC) $(LDFLAGS) -o $@ $< $(B)/libwired.a $(B)/libgate.a $(B)/libpure.a $(LIBS) -lcmocka -lssl -lcrypto
 
+# What the store does to the disk is cut off at every step.
+$(B)/unit-net/store_test: LDFLAGS += $(addprefix -Wl$(comma)--wrap=,mkdir mkdirat write fsync renameat symlinkat unlinkat)
+
 # Certificates, right and wrong, with the verdict that each must get.
 CERTS := $(B)/certs/cases.tsv
 $(CERTS): $(wildcard tests/lab/certs/*.py)
@@ -119,14 +123,21 @@ $(CERTS): $(wildcard tests/lab/certs/*.py)
 	@$(PYTHON) -B tests/lab/certs/make_corpus.py $(@D)
 $(B)/obj/tests/unit/cert_%.o $(B)/obj/tests/unit-net/cert_%.o: CPPFLAGS += -DCERTS_DIR='"$(B)/certs"'
 
+# POSH documents with the verdict of a second verifier, in Python.
+POSH	 := $(B)/posh/cases.tsv
+$(POSH): $(wildcard tests/lab/posh/*.py) tests/lib/posh_verifier.py tests/lab/ca.py
+	@echo "  POSH  $(@D)"
+	@$(PYTHON) -B tests/lab/posh/make_corpus.py $(@D)
+$(B)/obj/tests/unit/posh_second_test.o: CPPFLAGS += -DPOSH_DIR='"$(B)/posh"'
+
 # A stranger's key that takes a third of a second to compute with is refused when it is read.
 $(B)/fedgate $(WIRED): LDFLAGS += -Wl,--wrap=mbedtls_pk_parse_subpubkey,-u,__wrap_mbedtls_pk_parse_subpubkey
 
-units: $(UNITS) $(WIRED) $(CERTS)
+units: $(UNITS) $(WIRED) $(CERTS) $(POSH)
 	@for t in $(UNITS) $(WIRED); do echo "== $$t"; $$t || exit 1; done
 
 # Fuzzing: clang, libFuzzer, sanitizers; all objects of its own in build/fuzz.
-#   make fuzz      fuzzes every target, FUZZ_SECONDS in all; non-zero on a finding
+#   make fuzz      fuzzes every target, in about FUZZ_SECONDS; non-zero on a finding
 #   make fuzz-long fuzzes the scanner against libxml2 and expat, RUNS executions
 FUZZ_SECONDS ?= 60
 RUNS	 ?= 10000000
@@ -154,14 +165,23 @@ $(B)/fuzz/libfuzz.a: $(FUZZ_OBJ)
 $(B)/fuzz/%: $(B)/fuzz/obj/tests/fuzz/%.o $(B)/fuzz/libfuzz.a
 	@clang $(FUZZ_SAN) -fsanitize=fuzzer -o $@ $< $(B)/fuzz/libfuzz.a $(PURE_LIBS) -lexpat
 
-# What is found on the way goes to build/, never into the committed seeds.
-fuzz: $(FUZZERS)
-	@for f in $^; do n=$$(basename $$f _fuzz); mkdir -p $(B)/fuzz/found/$$n; \
-		echo "== $$f"; \
-		$(FUZZ_ENV) $$f $(FUZZ_RUN) -max_total_time=$$(($(FUZZ_SECONDS) / $(words $(FUZZERS)))) \
-			$(B)/fuzz/found/$$n tests/fuzz/corpus/$$n >$$f.log 2>&1 || { tail -40 $$f.log; exit 1; }; \
-		grep -E 'number_of_executed_units|average_exec_per_sec' $$f.log; \
-	done
+# What is found on the way goes to build/, never into the committed seeds. The scanner against two
+# other parsers gets FUZZ_SECONDS for itself; the others share as many, beside it.
+FUZZ_REST := $(filter-out $(B)/fuzz/scan_fuzz,$(FUZZERS))
+# beside it (with -j2).
+fuzz: $(FUZZERS:%=%.run)
+
+$(B)/fuzz/scan_fuzz.run: SECONDS_EACH = $(FUZZ_SECONDS)
+$(FUZZ_REST:%=%.run): SECONDS_EACH = $$(( $(FUZZ_SECONDS) / $(words $(FUZZ_REST)) ))
+# One behind the other: each waits for the one before it in the list.
+$(foreach i,$(shell seq 2 $(words $(FUZZ_REST))),$(eval \
+	$(word $(i),$(FUZZ_REST)).run: $(word $(shell expr $(i) - 1),$(FUZZ_REST)).run))
+.PHONY: $(FUZZERS:%=%.run)
+$(FUZZERS:%=%.run): $(B)/fuzz/%_fuzz.run: | $(FUZZERS)
+	@n=$*; f=$(B)/fuzz/$${n}_fuzz; mkdir -p $(B)/fuzz/found/$$n; echo "== $$f"; \
+	$(FUZZ_ENV) $$f $(FUZZ_RUN) -max_total_time=$(SECONDS_EACH) \
+		$(B)/fuzz/found/$$n tests/fuzz/corpus/$$n >$$f.log 2>&1 || { tail -40 $$f.log; exit 1; }; \
+	grep -E 'number_of_executed_units|average_exec_per_sec' $$f.log | sed "s/^/$$n: /"
 
 fuzz-long: $(B)/fuzz/scan_fuzz
 	@mkdir -p $(B)/fuzz/found/scan
@@ -174,7 +194,7 @@ $(MBEDTLS)/lib/libmbedtls.a: packaging/deps/mbedtls.sh packaging/deps/fedgate_mb
 # ---- what a person types ----
 
 # Everything that the unit tests need; tests/run.py runs them.
-tests-built: all $(UNITS) $(WIRED) $(CERTS)
+tests-built: all $(UNITS) $(WIRED) $(CERTS) $(POSH)
 
 # Nothing may be taken for granted here: on a fresh machine not even pkg-config and python3 are
 # there. So the packages come first, then a second make.

@@ -1,11 +1,10 @@
 /* fedgate: the federation gate. One binary; the first word says what it is to do. */
+#include "base/version.h"
 #include "cmd/cmd.h"
 #include "core/supervisor.h"
 
 #include <stdio.h>
 #include <string.h>
-
-#define VERSION "0.1.0"
 
 struct verb {
 	const char *name;
@@ -19,8 +18,12 @@ static int version(int argc, char **argv);
 static const struct verb verbs[] = {
 	{"serve", cmd_serve, "run the gate in the foreground"},
 	{"check", cmd_check, "read the whole configuration and report every fault; starts nothing"},
+	{"explain", cmd_explain, "say what was decided about a peer and why, or what a code means"},
 	{"backend-config", cmd_backend_config,
 		"print what Prosody or ejabberd needs behind this gate"},
+	{"records", cmd_records, "print what a domain's owner and the host have to publish"},
+	{"posh", cmd_posh, "print a domain's POSH document"},
+	{"probe", cmd_probe, "do what a peer of a domain does, and say what is wrong"},
 	{"reference", cmd_reference, "print every key of the configuration"},
 	{"help", help, "print this"},
 	{"version", version, "print the version"},
@@ -48,7 +51,7 @@ static int version(int argc, char **argv)
 {
 	(void)argc;
 	(void)argv;
-	printf("fedgate " VERSION "\n");
+	printf("fedgate " FEDGATE_VERSION "\n");
 	return 0;
 }
 

@@ -43,6 +43,7 @@ struct load {
 	struct candidate *items; /* owned */
 	size_t count;
 	struct load_result result;
+	struct shared_pair shared;
 };
 
 static struct tenant *standing(const struct candidate *c)
@@ -164,7 +165,9 @@ static void read_candidate(struct load *l, struct candidate *c, struct buf *text
 									   : JUDGE_NONE,
 		.rules = {l->options.deep, l->options.now, l->options.authorities},
 		.before = c->before,
-		.gate = l->gate};
+		.gate = l->gate,
+		.make = l->options.make,
+		.shared = &l->shared};
 	buf_clear(text);
 	struct err e = file_read(path, TENANT_FILE_MAX, text, &id);
 	if (err_is(e))
@@ -368,11 +371,24 @@ static bool settle_once(const struct load *l)
 
 /* --- the new registry --- */
 
+/* An unchanged tenant's lines may have moved; one that goes on as it was has those of before. */
+static void note_origin(struct load *l, const struct candidate *c, const struct tenant *t)
+{
+	char *path = path_in(l, c->name);
+	struct tenant_origin origin = {path, c->lines.inbound, c->lines.outbound};
+	if (c->state == OLD)
+		origin = registry_origin(l->before, t);
+	registry_note_origin(l->result.registry, t, &origin);
+	mem_free(path);
+}
+
 static void enter(struct load *l, const struct candidate *c)
 {
 	struct tenant *taken_by;
 	struct tenant *t = standing(c);
-	if (t && !registry_add(l->result.registry, t, &taken_by))
+	if (t && registry_add(l->result.registry, t, &taken_by))
+		note_origin(l, c, t);
+	else if (t)
 		fault_add(l->faults, (struct place){.file = c->name},
 			"could not be entered beside %s", taken_by->domain.name);
 	l->result.kept_old += c->state == OLD;

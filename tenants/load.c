@@ -196,6 +196,7 @@ static struct gate *read_gate(struct slice text, const char *name, const char *b
 		check_secret(&f, g->secret_file);
 		warn_open(&f, g);
 		places->user = config_place(&f, "gate", "user");
+		places->host_name = config_place(&f, "gate", "host_name");
 		places->ca_file = config_place(&f, "gate", "ca_file");
 	}
 	return g;

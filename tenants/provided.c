@@ -79,8 +79,9 @@ const char *provided_fill(const struct gate *g, struct tenant *t)
 	const struct domain *domain;
 	if (t->proof == TENANT_CERTIFICATE)
 		return NULL;
-	if (t->proof == TENANT_DANE && !domain_is_set(&g->host_name))
-		return "`dane` needs `host_name` in fedgate.ini: the TLSA records stand under it";
+	if (t->proof == TENANT_DANE && !domain_is_set(gate_target(g, TENANT_DANE)))
+		return "`dane` needs `host_name` in fedgate.ini, or `name` in its section [host]: "
+		       "the TLSA records stand under it";
 	if (provided_is_made(g, t, &domain)) {
 		char *dir = provided_directory(g, domain);
 		const char *why = fill_made(dir, t);
@@ -91,4 +92,11 @@ const char *provided_fill(const struct gate *g, struct tenant *t)
 		return "`dane` needs `key` beside `certificate` in section [host] of fedgate.ini";
 	fill_host(g, t);
 	return NULL;
+}
+
+void provided_none(struct tenant *t)
+{
+	mem_free(t->certificate);
+	mem_free(t->key);
+	t->certificate = t->key = NULL;
 }

@@ -90,3 +90,8 @@ bool gate_looks_up(const struct gate *g, const struct domain *name)
 	enum domain_scope scope = domain_scope(name);
 	return scope == DOMAIN_PUBLIC || (scope == DOMAIN_LOCAL && g->allow_private.count > 0);
 }
+
+const struct domain *gate_target(const struct gate *g, enum tenant_proof proof)
+{
+	return proof == TENANT_DANE && domain_is_set(&g->dane_name) ? &g->dane_name : &g->host_name;
+}

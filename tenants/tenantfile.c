@@ -4,6 +4,7 @@
 #include "tenants/bundle.h"
 #include "tenants/provided.h"
 
+#include <errno.h>
 #include <string.h>
 
 enum { MODE_OTHERS_READ = 0004, MODE_OTHERS_WRITE = 0002 };
@@ -138,6 +139,22 @@ static struct place file_place(const struct config_file *f, const struct tenant 
 					      : config_place(f, "tenant", "proof");
 }
 
+/* The first of the DANE tenants is told what is wrong, the others that something is. */
+static void judge_shared(const struct config_file *f, const struct certificate_pair *p,
+	const struct tenant *t, const struct tenant_source *src)
+{
+	size_t before = f->faults->count;
+	if (!src->shared->judged) {
+		certificate_judge(p, t, &src->rules, f->faults);
+		src->shared->judged = true;
+		src->shared->fine = f->faults->count == before;
+	} else if (!src->shared->fine) {
+		fault_add(f->faults, p->chain_at,
+			"%s: the host's certificate cannot be used, as was reported before",
+			p->chain_path);
+	}
+}
+
 static void judge_pair(
 	const struct config_file *f, struct tenant *t, const struct tenant_source *src, bool second)
 {
@@ -158,7 +175,11 @@ static void judge_pair(
 			second ? &old->certificate2_id : &old->certificate_id) &&
 		same_file(p.key_path, p.key_id, second ? old->key2 : old->key,
 			second ? &old->key2_id : &old->key_id);
-	if (src->certificates == JUDGE_ALL || (src->certificates == JUDGE_CHANGED && !known))
+	if (src->certificates == JUDGE_NONE || (src->certificates == JUDGE_CHANGED && known))
+		return;
+	if (t->proof == TENANT_DANE && src->shared)
+		judge_shared(f, &p, t, src);
+	else
 		certificate_judge(&p, t, &src->rules, f->faults);
 }
 
@@ -205,6 +226,50 @@ static void refuse_own_files(const struct config_file *f, const struct tenant *t
 	}
 }
 
+static bool is_missing(const char *path)
+{
+	struct file_id id;
+	struct file_rights rights;
+	return file_look(path, &id, &rights).native == ENOENT;
+}
+
+static const char *make(const struct tenant *t, const struct tenant_source *src)
+{
+	const struct domain *own;
+	(void)provided_is_made(src->gate, t, &own);
+	size_t count = own ? 1 + t->further.count : 1;
+	const struct domain **names = mem_alloc(count * sizeof *names);
+	names[0] = own ? own : gate_target(src->gate, TENANT_DANE);
+	for (size_t i = 1; i < count; i++)
+		names[i] = &t->further.items[i - 1];
+	char *directory = provided_directory(src->gate, own);
+	const char *why = src->make(directory, names, count, src->rules.now);
+	mem_free(directory);
+	mem_free(names);
+	return why;
+}
+
+/* One of the two alone is missing: that is for a person to look at, and a fault later on. */
+static void make_if_missing(
+	const struct config_file *f, struct tenant *t, const struct tenant_source *src)
+{
+	const struct domain *unused;
+	struct place at = config_place(f, "tenant", "proof");
+	if (!provided_is_made(src->gate, t, &unused) || !is_missing(t->certificate) ||
+		!is_missing(t->key))
+		return;
+	if (!src->make) {
+		fault_warn(f->faults, at,
+			"%s: is not there yet; it is made at the next start or reload",
+			t->certificate);
+		provided_none(t);
+		return;
+	}
+	const char *why = make(t, src);
+	if (why)
+		fault_add(f->faults, at, "%s: cannot be made: %s", t->certificate, why);
+}
+
 /* False when it was reported that it cannot be. */
 static bool provide(const struct config_file *f, struct tenant *t, const struct tenant_source *src)
 {
@@ -215,6 +280,8 @@ static bool provide(const struct config_file *f, struct tenant *t, const struct 
 	const char *why = src->gate ? provided_fill(src->gate, t) : NULL;
 	if (why)
 		fault_add(f->faults, config_place(f, "tenant", "proof"), "%s", why);
+	else if (src->gate && f->faults->count == before)
+		make_if_missing(f, t, src);
 	return f->faults->count == before;
 }
 
@@ -270,7 +337,9 @@ struct tenant *tenant_file_read(struct slice text, const struct tenant_source *s
 	}
 	settings_fini(&settings);
 	*lines = (struct tenant_lines){config_place(&f, "tenant", "domain").line,
-		config_place(&f, "tenant", "domains").line};
+		config_place(&f, "tenant", "domains").line,
+		config_place(&f, "policy", "inbound").line,
+		config_place(&f, "policy", "outbound").line};
 	if (faults->count > faults_before) {
 		tenant_release(t);
 		return NULL;

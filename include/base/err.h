@@ -2,13 +2,13 @@
  * stream error and the command line all read the same row (ux.md's rule: silence is a defect).
  *
  * Columns: symbol, stable id (group as in the attack catalogue: X xml, S stream, T tls,
- * C certificate, P posh, D dns, B dialback, M tenants, R resources, K configuration, N network,
- * Z our own), who must act, the RFC 6120 stream error condition for the peer (4.9.3), and the
- * sentence for a person. */
+ * C certificate, P posh, D dns, B dialback, M tenants, H publishing, R resources, K configuration,
+ * N network, Z our own), who must act, the RFC 6120 stream error condition for the peer (4.9.3),
+ * and the sentence for a person. */
 #ifndef FEDGATE_BASE_ERR_H
 #define FEDGATE_BASE_ERR_H
 
-#include <stdbool.h>
+#include "base/slice.h"
 
 enum blame {
 	BLAME_NOBODY,
@@ -208,6 +208,14 @@ enum blame {
 	X(ERR_PROOF_OVER, "FG-M10", PEER, "reset",                                                 \
 		"what proved this stream has run out and could not be renewed")                    \
 	X(ERR_PROOF_LATE, "FG-M11", PEER, "not-authorized", "a proof was not there in time")       \
+	/* requests to the publisher */                                                            \
+	X(ERR_HTTP_MALFORMED, "FG-H01", PEER, "", "the HTTP request is malformed")                 \
+	X(ERR_HTTP_VERSION, "FG-H02", PEER, "", "the request is neither HTTP/1.1 nor HTTP/1.0")    \
+	X(ERR_HTTP_HOST, "FG-H03", PEER, "", "the request is for another host, or names none")     \
+	X(ERR_HTTP_METHOD, "FG-H04", PEER, "", "the request is neither GET nor HEAD")              \
+	X(ERR_HTTP_BODY, "FG-H05", PEER, "", "the request brings a body")                          \
+	X(ERR_HTTP_PATH, "FG-H06", PEER, "", "there is no document under this path")               \
+	X(ERR_HTTP_SLOW, "FG-H07", PEER, "", "the request was not there in time")                  \
 	/* resources */                                                                            \
 	X(ERR_LIMIT, "FG-R01", PEER, "resource-constraint", "a size or count limit was reached")   \
 	X(ERR_QUEUE_FULL, "FG-R02", PEER, "resource-constraint",                                   \
@@ -255,6 +263,10 @@ struct err err_make(enum err_code code);
 struct err err_native(enum err_code code, int native);
 bool err_is(struct err e);                         /* true when e is an error */
 const struct err_row *err_row(enum err_code code); /* never NULL */
+/* What helps, addressed to whoever must act: one or two short sentences; never NULL or empty. */
+const char *err_fix(enum err_code code);
+/* By its id, "FG-C05", in any case of letters. */
+bool err_find(struct slice id, enum err_code *out);
 const char *blame_name(enum blame blame); /* "peer", "us", "operator", "tenant", "nobody" */
 
 #endif

@@ -1,15 +1,19 @@
-/* Judging the other side: certificate evidence against the tenant's policy, and the tenants' own
- * credentials, parsed on first use and kept while the tenant's version stays.
+/* Judging the other side: what was shown in TLS and what the domain publishes become evidence,
+ * which trust/policy.h weighs; and the tenants' own credentials, parsed on first use and kept while
+ * the tenant's version stays.
  *
- * Levels (protocol sheet 1, M-3, DB-13): a certificate bound to the domain gives trusted; TLS with
- * dialback secure; dialback alone verified. */
+ * Levels (protocol sheet 1, M-3, DB-13): a certificate bound to the domain, by whatever proof,
+ * gives trusted; TLS with dialback secure; dialback alone verified. */
 #ifndef FEDGATE_CORE_ASSESS_H
 #define FEDGATE_CORE_ASSESS_H
 
 #include "core/channel.h"
+#include "core/dial.h"
+#include "core/proofs.h"
 #include "keys/credential.h"
 #include "net/tls.h"
 #include "trust/identity.h"
+#include "trust/policy.h"
 #include "xmpp/pairs.h"
 
 struct assessor;
@@ -24,16 +28,52 @@ void assessor_forget(struct assessor *a, const struct registry *now);
 struct credential *assess_credential(
 	struct assessor *a, struct channel *channel, const struct tenant *t, struct err *e);
 
-struct assessment {
-	struct err certificate; /* ERR_OK: the certificate is bound to the domain */
-	int64_t not_after;      /* of the verified path; 0 when not proven */
-	char names[200];        /* the names presented, for the log; "" when not of interest */
+/* Who is judged: by what was shown, and by what is known of the domain. */
+struct assess_question {
+	struct worker *worker;
+	const struct tenant *tenant; /* whose authorities and pins count */
+	const struct slice *chain;   /* DER, leaf first */
+	size_t count;                /* 0: no certificate was shown */
+	bool tls;
+	const struct domain *domain;
+	/* We reached it here; NULL: it came to us, and its DANE records are those of `published`.
+	 */
+	const struct dial_endpoint *reached;
+	struct proofs_view published;
+	/* proofs_kind that are found out: what is not there of them is pending. The others do not
+	 * count. */
+	unsigned asked;
+	enum evidence_outcome by_asking; /* PROOF_ASKED */
 };
 
-/* Does this chain prove `domain` under the tenant's authorities and the gate's? */
-struct assessment assess_chain(struct assessor *a, struct channel *channel, const struct gate *gate,
-	const struct tenant *t, const struct slice *chain, size_t count,
-	const struct domain *domain);
+/* The evidence of this moment. */
+void assess_evidence(const struct assess_question *q, struct policy_case *out);
+/* PKIX alone: whether the certificate is bound to the domain (protocol sheet 6). */
+struct err assess_certificate(const struct assess_question *q);
+
+/* What an assessment came to: for the log and for later (DNA-4). */
+struct assessment {
+	enum level level;
+	enum proof_kind by;     /* what gives the level; PROOF_KINDS: nothing */
+	bool proven;            /* the domain is bound to what was shown in TLS */
+	int64_t judge_again;    /* 0: never */
+	struct err certificate; /* PKIX's word */
+	const char *dnssec;     /* "secure", "insecure", "bogus", "failed"; NULL: nobody looked */
+	char leaf[17];          /* SHA-256, its beginning */
+	char dane[48];          /* "match 3 1 1", "none", ... (DANE-10) */
+	char posh[120];         /* the document's URL */
+	char names[120];        /* those presented, when they are of interest */
+	char evidence[64];      /* what did not prove it: "pkix:FG-C05 posh:FG-P01" */
+};
+struct assessment assess_outcome(const struct assess_question *q, const struct policy_case *c,
+	const struct policy_verdict *v);
+
+/* Whether it was refused for what could not be found out just now, rather than for what is so. */
+bool assess_passes(const struct assess_question *q, const struct policy_case *c,
+	const struct policy_verdict *v, enum proof_kind rested_on);
+/* Why a stream that rested on such a proof, and was refused for good, is closed. */
+struct err assess_over(
+	const struct policy_case *c, const struct policy_verdict *v, enum proof_kind rested_on);
 
 enum level level_of_proof(enum pair_proof proof, bool tls);
 

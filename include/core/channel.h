@@ -43,13 +43,18 @@ enum channel_file {
 	CHANNEL_CERTIFICATE_2,
 	CHANNEL_KEY_2,
 	CHANNEL_TENANT_CA,
-	CHANNEL_GATE_CA, /* tenant NULL */
-	CHANNEL_WEB_CA,  /* tenant NULL; for the scout alone */
+	CHANNEL_NEXT_CERTIFICATE, /* this and the next for the publisher alone */
+	CHANNEL_PREVIOUS_CERTIFICATE,
+	/* Of the gate: tenant NULL. */
+	CHANNEL_GATE_CA,
+	CHANNEL_WEB_CA,          /* for the scout alone */
+	CHANNEL_WEB_CERTIFICATE, /* this and the next for the publisher alone */
+	CHANNEL_WEB_KEY,
 };
-/* Asks the supervisor to open a file of the tenant (workers have no right to read keys) and reads
- * it whole. Blocks: a local call with a deadline of `deadline_ms`, failing closed (ERR_FILE). The
- * file must still be the one that was checked at load (its file_id), else ERR_FILE and the
- * supervisor logs that a reload is wanted. */
+/* Asks the supervisor to open a file of the tenant (children have no right to read keys; who may
+ * have which is a table in core/crew_files.c) and reads it whole. Blocks: a local call with a
+ * deadline of `deadline_ms`, failing closed (ERR_FILE). The file must still be the one that was
+ * checked at load (its file_id), else ERR_FILE and the supervisor logs that a reload is wanted. */
 struct err channel_read_file(struct channel *c, const struct tenant *t, enum channel_file which,
 	uint64_t deadline_ms, struct buf *out);
 

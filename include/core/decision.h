@@ -7,7 +7,7 @@
 #include "base/domain.h"
 #include "trust/policy.h"
 
-enum { DECISION_STEPS_MAX = 24, DECISION_TEXT_MAX = 119 };
+enum { DECISION_STEPS_MAX = 24, DECISION_TEXT_MAX = 119, DECISIONS_KEPT = 512 };
 
 enum step_mark { STEP_FINE, STEP_BAD, STEP_SKIPPED, STEP_OPEN };
 
@@ -29,6 +29,7 @@ struct decision {
 	bool inbound;
 	uint8_t outcome;          /* enum decision_outcome */
 	uint8_t floor, level, by; /* enum level, enum level, enum proof_kind */
+	uint8_t level_asked;      /* reached if the question that is open were answered well */
 	uint16_t code;            /* REFUSED: enum err_code */
 	char session[17];
 	char address[64];
@@ -37,16 +38,42 @@ struct decision {
 	struct decision_step steps[DECISION_STEPS_MAX];
 };
 
-struct decisions; /* a worker's ring in shared memory */
+/* ---- making one ---- */
 
 /* Owned by whoever negotiates; freed with decision_free when it was kept. */
 struct decision *decision_begin(bool inbound, const char *session, int64_t now_s, uint64_t now_ms);
+/* The detail may be longer than there is room for and hold whatever a stranger sent: it is cut
+ * between characters, control characters become '?', and "romeo@" before a domain becomes "*@".
+ * An empty one stands for the sentence of `why`. Of more steps than there is room for the first
+ * ones and the last stay. */
 void decision_step(struct decision *d, uint64_t now_ms, const char *name, enum step_mark mark,
 	struct err why, const char *format, ...) __attribute__((format(printf, 6, 7)));
-/* One step for each kind of evidence, with the verdict's reasons. */
+/* One step for each kind of evidence. What the record has of the same kind already is brought up
+ * to date, so this may be called at every arrival. Level, and with a verdict that is none of WAIT
+ * outcome, proof and code, are set. */
 void decision_evidence(struct decision *d, uint64_t now_ms, const struct policy_case *c,
 	const struct policy_verdict *v);
-void decision_keep(struct decisions *ring, const struct decision *d);
 void decision_free(struct decision *d); /* NULL is fine */
+
+/* ---- keeping it ---- */
+
+struct decisions; /* a worker's ring: the last DECISIONS_KEPT, a page each, touched when used */
+
+/* The supervisor's: a new ring on a memory file of fixed size, mapped to be read; *fd is what the
+ * worker maps. NULL on error (errno). */
+struct decisions *decisions_create(int *fd);
+/* The worker's; NULL on error. What stands in it, from a worker of before, stays. */
+struct decisions *decisions_map(int fd);
+void decisions_unmap(struct decisions *ring); /* NULL is fine */
+
+void decision_keep(struct decisions *ring, const struct decision *d); /* NULL ring: does nothing */
+
+/* Decides by everything but the steps, which are not there yet. */
+typedef bool (*decision_match)(void *arg, const struct decision *d);
+/* The newest that match, newest first, at most max of them. Whoever writes the ring, what comes
+ * out is in shape: texts are clean and end, numbers are in their bounds, domains are domains. One
+ * that is just being written, or was when its writer died, is passed over. */
+size_t decisions_find(const struct decisions *ring, decision_match match, void *arg,
+	struct decision *out, size_t max);
 
 #endif

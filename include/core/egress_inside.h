@@ -1,10 +1,11 @@
 /* The inside of a backend's stream: proxy/core/egress.c is the stream, egress_pair.c the way of a
- * pair from the backend's db:result to `valid`. */
+ * pair from the backend's db:result to `valid`, egress_neighbour.c the tenants among themselves. */
 #ifndef FEDGATE_CORE_EGRESS_INSIDE_H
 #define FEDGATE_CORE_EGRESS_INSIDE_H
 
 #include "core/delegation.h"
 #include "core/outgoing.h"
+#include "core/proofs.h"
 #include "core/route.h"
 #include "xmpp/stream_in.h"
 
@@ -32,6 +33,7 @@ struct pair_out {
 	enum pair_out_state state;
 	struct outgoing *check; /* the question to the backend */
 	struct delegation_wait *look;
+	struct proofs_wait *waits[2]; /* what sender and target publish is being found out */
 	struct tenant *neighbour; /* held; the remote is a tenant here and proven so; else NULL */
 	enum delegation_state points; /* where the sender's DNS pointed when that was judged */
 	struct route *route;
@@ -50,6 +52,11 @@ void pair_out_start(struct pair_out *po);
 void pair_out_end(struct pair_out *po);
 void pair_out_verdict(struct pair_out *po, struct verdict v);
 void pair_out_refuse(struct pair_out *po, struct err why);
+void pair_out_hold(struct pair_out *po);
+
+/* Neighbours (egress_neighbour.c). */
+void pair_out_look(struct pair_out *po); /* is the remote one? then pair_out_hold or _refuse */
+void pair_out_stop_looking(struct pair_out *po);
 /* Whether the tenants of the pair may speak to each other, under the rules of both; *sender is what
  * the sender has proven (ADR-8). */
 struct err pair_out_judge_inside(

@@ -16,7 +16,8 @@
 enum { WIRE_FDS_MAX = 128, WIRE_CHANNEL_FD = 3 /* where a child finds its end */ };
 
 enum wire_type {
-	WIRE_BOOT = 1, /* descriptors: parcel, shared table, public sockets, egress sockets */
+	WIRE_BOOT = 1, /* descriptors: parcel, shared table, (worker: its decisions,) public
+			  sockets, egress sockets */
 	WIRE_RELOAD,   /* descriptor: parcel */
 	WIRE_ADOPT,    /* descriptors: public sockets, egress sockets of `owner` */
 	WIRE_RELEASE,

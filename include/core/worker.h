@@ -3,6 +3,7 @@
 #ifndef FEDGATE_CORE_WORKER_H
 #define FEDGATE_CORE_WORKER_H
 
+#include "core/decision.h"
 #include "core/shared.h"
 #include "tenants/registry.h"
 #include "trust/dbkey.h"
@@ -15,6 +16,7 @@ struct worker_boot {
 	struct dbkey_secret secret, previous_secret;
 	bool has_previous_secret;
 	struct shared *shared;
+	struct decisions *decisions;
 	int channel_fd;
 	const int *listen_fds; /* already listening, non-blocking; one per gate->listen */
 	size_t listen_count;

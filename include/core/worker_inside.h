@@ -35,6 +35,7 @@ struct worker {
 	struct gate *gate;         /* owned */
 	struct registry *registry; /* owned */
 	struct shared *shared;
+	struct decisions *decisions; /* what was decided goes there (core/decision.h) */
 	struct channel *channel;
 	struct asker *asker;
 	struct timers *timers;
@@ -51,6 +52,7 @@ struct worker {
 	uint32_t slot_count, free_slot;
 	struct breakers *breakers;
 	struct map *delegations; /* tenant domain -> struct delegation */
+	struct map *proofs;      /* a domain -> what it publishes (core/proofs.h) */
 	struct map *sources;     /* core/budget.h */
 	struct grave *graves;
 	struct session_node *peers_in, *egresses, *outgoings;

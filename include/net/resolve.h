@@ -48,7 +48,8 @@ struct resolve_answer {
 	 * is secure when the answer is. */
 	bool aliased;
 	struct domain canonical;
-	const struct resolve_raw *raw; /* TLSA questions: RDATA; borrowed, for the call alone */
+	const struct resolve_raw
+		*raw; /* TLSA, CAA questions: RDATA; borrowed, for the call alone */
 	uint32_t ttl;
 };
 
@@ -84,6 +85,8 @@ void resolve_addr(
 /* `_port._tcp.base`. */
 void resolve_tlsa(struct resolver *r, const struct domain *base, uint16_t port,
 	struct ticket ticket, int tag);
+/* RFC 8659; of this very name: climbing to the parents is the caller's business. */
+void resolve_caa(struct resolver *r, const struct domain *name, struct ticket ticket, int tag);
 /* The keys of the root: the answer holds no records, only how they are. BOGUS: whatever is asked
  * for will be, because the resolver strips DNSSEC or the anchor is another root's. */
 void resolve_root(struct resolver *r, struct ticket ticket, int tag);

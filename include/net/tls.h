@@ -33,6 +33,7 @@ struct tls_params {
 	const char *alpn;  /* the one protocol we speak; NULL: the extension is ignored */
 	tls_choose choose; /* server */
 	void *choose_arg;
+	bool no_client_certificate;    /* server: none is asked for */
 	const char *server_name;       /* client: SNI, A-labels */
 	struct credential *credential; /* client: own certificate or NULL; held until tls_free */
 };
@@ -56,7 +57,8 @@ void tls_start(struct tls *t, struct buf *wire_out);
  * (handshake, alerts) to wire_out, also when it fails: output is sent even then. */
 enum tls_state tls_input(
 	struct tls *t, struct slice wire_in, struct buf *plain_out, struct buf *wire_out);
-/* Encrypts all of plain; only in TLS_UP. */
+/* Encrypts all of plain; in TLS_UP, or in TLS_CLOSED: the peer has only said that it will send no
+ * more (RFC 8446 6.1). */
 struct err tls_output(struct tls *t, struct slice plain, struct buf *wire_out);
 void tls_close_notify(struct tls *t, struct buf *wire_out);
 enum tls_state tls_state(const struct tls *t);

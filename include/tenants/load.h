@@ -20,7 +20,7 @@ struct gate *load_gate(const char *path, struct faults *faults);
  * cannot be read. `user` and `ca_file` say where these keys stand (line 0: defaults); their `file`
  * is `path`. */
 struct gate_places {
-	struct place user, ca_file;
+	struct place user, ca_file, host_name;
 };
 struct gate *load_gate_leniently(
 	const char *path, struct gate_places *places, struct faults *faults);
@@ -35,6 +35,11 @@ void gate_keep_started(
  *     keeps the tenant's last good version (M10, F07);
  *   - at start: none; a worker reads them at first use. */
 struct load_options {
+	/* Makes current.pem and current.key in a directory of tenants/provided.h for these names;
+	 * NULL, or why it cannot be. Without it (a check) such a tenant has no certificate yet, and
+	 * a warning says that it will be made. */
+	const char *(*make)(const char *directory, const struct domain *const *names, size_t count,
+		int64_t now);
 	bool certificates;
 	bool deep;   /* also: key by a signature, chain order, CA flags, the way to an authority */
 	int64_t now; /* for expiry */

@@ -17,5 +17,7 @@ bool provided_is_made(const struct gate *g, const struct tenant *t, const struct
 /* Fills in the paths of what a POSH or a DANE tenant shows; those of next and previous only when
  * their files are there. NULL, or why that cannot be. */
 const char *provided_fill(const struct gate *g, struct tenant *t);
+/* As long as nothing was made. */
+void provided_none(struct tenant *t);
 
 #endif

@@ -19,4 +19,15 @@ struct tenant *registry_find(const struct registry *r, const struct domain *d); 
 struct tenant *registry_at(const struct registry *r, size_t i); /* borrowed, 0..count-1 */
 size_t registry_count(const struct registry *r);
 
+/* Where a tenant's policy was written down, for people. */
+struct tenant_origin {
+	char *file;                 /* owned by the registry; NULL: not known */
+	unsigned inbound, outbound; /* lines; 0: not there, so the default holds */
+};
+/* For a tenant that was added; copied. */
+void registry_note_origin(
+	struct registry *r, const struct tenant *t, const struct tenant_origin *origin);
+/* Borrowed; all of it 0 when nothing was noted. */
+struct tenant_origin registry_origin(const struct registry *r, const struct tenant *t);
+
 #endif

@@ -48,6 +48,9 @@
 		"PEM bundle of the authorities that may prove a web server.")                      \
 	X("proofs", "posh_fetches", COUNT, posh_fetches, "32", START,                              \
 		"POSH documents fetched at once, on the whole node.")                              \
+	X("host", "name", DOMAIN, dane_name, "", LIVE,                                             \
+		"Where the SRV records of tenants with `proof = dane` point to: a name of the "    \
+		"host that no other tenants use; empty: `host_name`.")                             \
 	X("host", "certificate", PATH, host_certificate, "", LIVE,                                 \
 		"PEM chain that all tenants with `proof = dane` show; empty: made by the gate.")   \
 	X("host", "key", PATH, host_key, "", LIVE,                                                 \
@@ -90,7 +93,8 @@
 	X("limits", "connections_per_second", COUNT, connections_per_second, "50", LIVE,           \
 		"New connections from one peer address (IPv6: /64); twice as many in a burst.")    \
 	X("limits", "questions_per_minute", COUNT, questions_per_minute, "10", LIVE,               \
-		"Dialback questions to other servers that one peer address may cause in vain.")    \
+		"Dialback questions to other servers that one peer address may cause in vain; "    \
+		"and three times as many look-ups of what a domain publishes.")                    \
 	X("limits", "attempt_starttls", BOOL, attempt_starttls, "yes", LIVE,                       \
 		"Try STARTTLS, and offer it, even where policy would do without.")
 

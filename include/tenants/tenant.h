@@ -67,7 +67,8 @@ struct tenant {
 	struct network_list egress_from; /* empty: the backends' addresses */
 	bool backend_check;
 	enum tenant_proof proof;
-	/* Absolute paths or NULL. The loader fills in what a POSH or a DANE tenant shows. */
+	/* Absolute paths or NULL. The loader fills in what a POSH or a DANE tenant shows; where
+	 * nothing may be made, NULL says that it is not there yet. */
 	char *certificate, *key, *certificate2, *key2;
 	struct file_id certificate_id, key_id, certificate2_id, key2_id;
 	/* Not shown in TLS, but published: what will follow, and what was shown before and may
@@ -97,6 +98,7 @@ struct gate {
 	char *state_dir;
 	char *admin_socket;      /* NULL when empty */
 	struct domain host_name; /* may be unset */
+	struct domain dane_name; /* [host] name; may be unset */
 	unsigned max_connections, max_per_address;
 	enum log_format log_format;
 	enum log_level log_level;
@@ -120,6 +122,10 @@ struct gate {
 };
 
 void gate_free(struct gate *g); /* NULL is fine */
+
+/* Where the tenant's SRV records should point to; unset when the configuration does not say. TLSA
+ * records belong to a target, so DANE tenants may have one of their own (DANE-6). */
+const struct domain *gate_target(const struct gate *g, enum tenant_proof proof);
 
 /* Whether DNS may be asked about the name: what only a private DNS can know (a single label,
  * .local, ...) is asked for where peers may live in private networks (allow_private); what is in no

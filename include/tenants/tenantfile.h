@@ -13,13 +13,19 @@ struct tenant_source {
 	bool check_files; /* false: the bundle */
 	struct certificate_rules rules;
 	enum judge certificates;
+	const char *(*make)(const char *directory, const struct domain *const *names, size_t count,
+		int64_t now); /* as in load_options */
+	/* What DANE tenants share is judged once; NULL: for each of them. */
+	struct shared_pair {
+		bool judged, fine;
+	} * shared;
 	const struct tenant *before; /* borrowed, may be NULL */
 	const struct gate *gate;     /* borrowed; NULL: it is not asked what is its own */
 };
 
-/* Where the tenant names its domains. */
+/* Where the tenant names its domains and its policy. */
 struct tenant_lines {
-	unsigned domain, further;
+	unsigned domain, further, inbound, outbound;
 };
 
 /* NULL when there are faults. `lines` is filled in either case. */

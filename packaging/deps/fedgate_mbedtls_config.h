@@ -1,4 +1,4 @@
-/* The mbedTLS we build: TLS 1.2 and 1.3, ECDHE with AEAD, X.509 reading; nothing that a federation
+/* The mbedTLS we build: TLS 1.2 and 1.3, ECDHE with AEAD, X.509; nothing that a federation
  * gate does not need. Certificate dates are judged by us with `now` as an argument, so the library
  * has no clock. */
 #ifndef FEDGATE_MBEDTLS_CONFIG_H
@@ -60,6 +60,8 @@
 #define MBEDTLS_X509_USE_C
 #define MBEDTLS_X509_CRT_PARSE_C
 #define MBEDTLS_X509_CRL_PARSE_C
+#define MBEDTLS_X509_CREATE_C /* for tenants that have no certificate of their own */
+#define MBEDTLS_X509_CRT_WRITE_C
 #define MBEDTLS_X509_RSASSA_PSS_SUPPORT
 
 /* PSA: TLS 1.3 uses it for key shares and its key schedule */

@@ -10,12 +10,12 @@ set -eu
 
 build='gcc libc6-dev make pkg-config binutils patch dpkg-dev debian-archive-keyring ca-certificates
 	libuv1-dev libxml2-dev libidn2-dev libidn-dev libldns-dev libunbound-dev libinih-dev
-	libjansson-dev libcurl4-openssl-dev libssl-dev libmicrohttpd-dev dns-root-data'
+	libjansson-dev libcurl4-openssl-dev libssl-dev dns-root-data'
 test='clang libclang-rt-14-dev clang-format-14 clang-tidy cppcheck libcmocka-dev libexpat1-dev
 	python3 python3-dnspython python3-cryptography openssl gnutls-bin sslscan
 	systemd python3-seccomp'
-lab='prosody lua-unbound ejabberd knot knot-dnsutils nginx-light openssl iproute2 nftables procps util-linux
-	python3 python3-cryptography python3-dnspython libunbound8'
+lab='prosody lua-unbound ejabberd knot knot-dnsutils nginx-light curl openssl iproute2 nftables procps
+	util-linux python3 python3-cryptography python3-dnspython python3-openssl libunbound8'
 backports='debootstrap debian-archive-keyring'
 
 policy=/usr/sbin/policy-rc.d

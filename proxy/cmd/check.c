@@ -5,6 +5,7 @@
 
 #include "tenants/certificate.h"
 #include "tenants/load.h"
+#include "tenants/published.h"
 
 #include <jansson.h>
 #include <pwd.h>
@@ -13,7 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { FINE = 0, PROBLEM = 1, USAGE = 2, CANNOT_RUN = 3 };
+enum { FINE = 0, PROBLEM = 1, USAGE = 2, CANNOT_RUN = 3, SPKI_LEN = 32 };
 
 static const char usage_text[] =
 	"usage: fedgate check [--config FILE] [--deep] [--json]\n"
@@ -106,8 +107,54 @@ static struct cert_set *check_authorities(
 	return certificate_authorities(g->ca_file, at, &id, faults);
 }
 
-static void check_tenants(
-	const struct gate *g, const struct cert_set *authorities, bool deep, struct report *r)
+/* The key that a tenant shows first; false when that cannot be read, which was reported. */
+static bool read_key(const struct tenant *t, unsigned char spki_sha256[SPKI_LEN])
+{
+	struct buf der;
+	struct cert_facts facts;
+	buf_init(&der, CERT_CHAIN_MAX_BYTES);
+	bool fine = t->certificate && !err_is(leaf_read(t->certificate, &der)) &&
+		    !err_is(cert_read(buf_peek(&der), &facts));
+	if (fine)
+		memcpy(spki_sha256, facts.spki_sha256, SPKI_LEN);
+	buf_fini(&der);
+	return fine;
+}
+
+/* DANE-6: TLSA records belong to a target and a port, not to a tenant. Those that the DANE tenants
+ * need at the host's name say that nobody there shows another key. */
+static void check_shared_target(
+	const struct gate *g, const struct registry *r, struct place at, struct faults *faults)
+{
+	unsigned char host[SPKI_LEN], own[SPKI_LEN];
+	const struct tenant *first = NULL, *dane = NULL;
+	size_t others = 0, count = registry_count(r);
+	for (size_t i = 0; i < count && !dane; i++) {
+		if (registry_at(r, i)->proof == TENANT_DANE)
+			dane = registry_at(r, i);
+	}
+	if (!dane || !domain_eq(gate_target(g, TENANT_DANE), &g->host_name) ||
+		!read_key(dane, host))
+		return;
+	for (size_t i = 0; i < count; i++) {
+		const struct tenant *t = registry_at(r, i);
+		if (t->proof == TENANT_DANE || !read_key(t, own) ||
+			memcmp(own, host, SPKI_LEN) == 0)
+			continue;
+		first = first ? first : t;
+		others++;
+	}
+	if (first)
+		fault_warn(faults, at,
+			"the TLSA records of %s name only the key of tenants with `proof = dane`; "
+			"%zu with another key, as %s, cannot be reached there by peers who look "
+			"at DANE if their zones are signed; `name` in section [host] gives the "
+			"former a target of their own",
+			g->host_name.name, others, first->domain.name);
+}
+
+static void check_tenants(const struct gate *g, struct place host_name,
+	const struct cert_set *authorities, bool deep, struct report *r)
 {
 	struct load_options options = {.certificates = true,
 		.deep = deep,
@@ -115,6 +162,7 @@ static void check_tenants(
 		.authorities = authorities};
 	struct load_result loaded = load_tenants(g, NULL, &options, &r->faults);
 	r->tenants = loaded.files;
+	check_shared_target(g, loaded.registry, host_name, &r->faults);
 	registry_free(loaded.registry);
 }
 
@@ -128,7 +176,7 @@ static bool check(const struct wish *w, struct report *r)
 	check_user(g, places.user, &r->faults);
 	struct cert_set *authorities = check_authorities(g, places.ca_file, &r->faults);
 	if (g->tenants_dir)
-		check_tenants(g, authorities, w->deep, r);
+		check_tenants(g, places.host_name, authorities, w->deep, r);
 	cert_set_release(authorities);
 	gate_free(g);
 	return true;

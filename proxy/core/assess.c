@@ -1,8 +1,10 @@
-#include "core/assess.h"
+#include "core/assess_inside.h"
 
 #include "base/map.h"
 #include "base/mem.h"
 #include "core/worker_inside.h"
+#include "keys/makecert.h"
+#include "trust/pem.h"
 
 #include <errno.h>
 #include <string.h>
@@ -123,6 +125,40 @@ static struct kept *kept_for(struct assessor *a, const struct tenant *t)
 	return k;
 }
 
+static bool is_alone(struct slice chain_pem)
+{
+	struct buf der;
+	struct slice label;
+	struct err e;
+	buf_init(&der, PEM_MAX);
+	size_t count = 0;
+	while (count < 2 && pem_next(&chain_pem, &label, &der, &e))
+		count++;
+	buf_fini(&der);
+	return count == 1;
+}
+
+/* To whoever looks up TLSA records `3 1 1` the host's key says all (RFC 7671 5.1). Some look for
+ * the domain's name in the certificate even so (Prosody 0.12 and 13, dialling), and the host's
+ * names the host. So a DANE tenant shows a certificate of its own over that key, unless an
+ * authority stands behind the host's. */
+static struct err name_tenant(const struct tenant *t, struct slice key_pem, struct buf *chain_pem)
+{
+	struct makecert_wish wish = {.now = worker_wall_s()};
+	size_t all = 1 + t->further.count;
+	const struct domain **names = mem_alloc(all * sizeof *names);
+	names[wish.count++] = &t->domain;
+	while (wish.count < all) {
+		names[wish.count] = &t->further.items[wish.count - 1];
+		wish.count++;
+	}
+	wish.names = names;
+	buf_clear(chain_pem);
+	struct err e = makecert_for(&wish, key_pem, chain_pem);
+	mem_free(names);
+	return e;
+}
+
 static struct err add_pair(struct credential *c, struct channel *channel, const struct tenant *t,
 	enum channel_file certificate, enum channel_file key)
 {
@@ -133,6 +169,8 @@ static struct err add_pair(struct credential *c, struct channel *channel, const 
 	struct err e = channel_read_file(channel, t, certificate, READ_DEADLINE_MS, &chain_pem);
 	if (!err_is(e))
 		e = channel_read_file(channel, t, key, READ_DEADLINE_MS, &key_pem);
+	if (!err_is(e) && t->proof == TENANT_DANE && is_alone(buf_peek(&chain_pem)))
+		e = name_tenant(t, buf_peek(&key_pem), &chain_pem);
 	if (!err_is(e))
 		e = credential_add(c, buf_peek(&chain_pem), buf_peek(&key_pem));
 	buf_fini(&chain_pem);
@@ -188,62 +226,20 @@ static struct cert_set *read_cas(struct channel *channel, const struct tenant *t
 	return set;
 }
 
-static struct cert_set *gate_cas(
-	struct assessor *a, struct channel *channel, const struct gate *gate)
+const struct cert_set *assess_gate_cas(struct worker *w)
 {
-	if (is_due(&a->at_gate) && gate->ca_file && *gate->ca_file)
-		a->gate_cas = read_cas(channel, NULL, CHANNEL_GATE_CA, &a->at_gate);
+	struct assessor *a = w->assessor;
+	if (is_due(&a->at_gate) && w->gate->ca_file && *w->gate->ca_file)
+		a->gate_cas = read_cas(w->channel, NULL, CHANNEL_GATE_CA, &a->at_gate);
 	return a->gate_cas;
 }
 
-static struct cert_set *tenant_cas(
-	struct assessor *a, struct channel *channel, const struct tenant *t)
+const struct cert_set *assess_tenant_cas(struct worker *w, const struct tenant *t)
 {
-	struct kept *k = kept_for(a, t);
+	struct kept *k = kept_for(w->assessor, t);
 	if (is_due(&k->at_cas) && t->ca_file)
-		k->own_cas = read_cas(channel, t, CHANNEL_TENANT_CA, &k->at_cas);
+		k->own_cas = read_cas(w->channel, t, CHANNEL_TENANT_CA, &k->at_cas);
 	return k->own_cas;
-}
-
-/* One set's word on the chain and the name together. */
-static struct err judge(const struct cert_set *set, const struct cert_rules *rules,
-	const struct slice *chain, size_t count, const struct domain *domain,
-	struct assessment *out)
-{
-	struct cert_facts facts = {0};
-	int64_t not_after = 0;
-	struct err e = cert_judge(chain, count, set, rules, worker_wall_s(), &facts, &not_after);
-	if (!err_is(e) && !identity_matches(&facts, domain, rules->allow_other_names, NULL)) {
-		e = err_make(ERR_CERT_NAME);
-		/* "Not even so much as an error message is logged" must never be true of us. */
-		identity_describe(&facts, out->names, sizeof out->names);
-	}
-	if (!err_is(e))
-		out->not_after = not_after;
-	return e;
-}
-
-struct assessment assess_chain(struct assessor *a, struct channel *channel, const struct gate *gate,
-	const struct tenant *t, const struct slice *chain, size_t count,
-	const struct domain *domain)
-{
-	struct assessment out = {.certificate = err_make(ERR_CERT_NONE)};
-	if (!count)
-		return out;
-	out.certificate = err_make(ERR_CERT_UNTRUSTED);
-	const struct cert_set *own = tenant_cas(a, channel, t);
-	const struct cert_rules community = {.require_eku = false, .allow_other_names = true};
-	if (own)
-		out.certificate = judge(own, &community, chain, count, domain, &out);
-	const struct cert_set *public = gate_cas(a, channel, gate);
-	/* ID-7: the stricter rules for public authorities; ID-9: SRV-ID from them by permission. */
-	const struct cert_rules strict = {.require_eku = true, .allow_other_names = t->other_names};
-	if (err_is(out.certificate) && public) {
-		struct err e = judge(public, &strict, chain, count, domain, &out);
-		if (out.certificate.code == ERR_CERT_UNTRUSTED || !err_is(e))
-			out.certificate = e;
-	}
-	return out;
 }
 
 enum level level_of_proof(enum pair_proof proof, bool tls)

@@ -2,8 +2,8 @@
 
 #include "base/bucket.h"
 #include "base/mem.h"
+#include "net/address.h"
 
-#include <netinet/in.h>
 #include <string.h>
 
 enum {
@@ -15,14 +15,14 @@ enum {
 static const struct bucket_rate claims = {.interval_ms = 50, .burst = 200};
 static const struct bucket_rate answers = {.interval_ms = 10, .burst = 1000};
 
-enum kind { CONNECTION = 'c', QUESTION = 'q', CLAIM = 'p', ANSWER = 'a' };
+enum kind { CONNECTION = 'c', QUESTION = 'q', LOOK = 'l', CLAIM = 'p', ANSWER = 'a' };
 
 /* Lives while the source has connections to this worker. */
 struct source {
 	unsigned connections, questions;
 };
 
-/* A kind of budget, and the source's address: IPv4 whole, IPv6 its /64. */
+/* A kind of budget, and the source's address. */
 struct source_key {
 	unsigned char bytes[1 + 8];
 	size_t len;
@@ -30,20 +30,10 @@ struct source_key {
 
 static struct source_key key_of(enum kind kind, const struct sockaddr_storage *from)
 {
-	static const unsigned char mapped[12] = {[10] = 0xff, [11] = 0xff};
-	struct source_key key = {.bytes = {(unsigned char)kind}, .len = 1 + 4};
-	if (from->ss_family == AF_INET) {
-		memcpy(key.bytes + 1, &((const struct sockaddr_in *)from)->sin_addr, 4);
-		return key;
-	}
-	const unsigned char *six =
-		(const unsigned char *)&((const struct sockaddr_in6 *)from)->sin6_addr;
-	if (memcmp(six, mapped, sizeof mapped) == 0) {
-		memcpy(key.bytes + 1, six + 12, 4);
-		return key;
-	}
-	memcpy(key.bytes + 1, six, 8);
-	key.len = 1 + 8;
+	struct source_key key = {.bytes = {(unsigned char)kind}};
+	struct address_source source = address_source(from);
+	memcpy(key.bytes + 1, source.bytes, source.len);
+	key.len = 1 + source.len;
 	return key;
 }
 
@@ -68,6 +58,12 @@ static struct bucket_rate question_rate(const struct worker *w)
 {
 	unsigned n = w->gate->questions_per_minute;
 	return (struct bucket_rate){.interval_ms = 60000 / n, .burst = n};
+}
+
+static struct bucket_rate look_rate(const struct worker *w)
+{
+	unsigned n = 3 * w->gate->questions_per_minute;
+	return (struct bucket_rate){.interval_ms = 60000 / n ? 60000 / n : 1, .burst = n};
 }
 
 static bool take(struct worker *w, enum kind kind, const struct sockaddr_storage *from,
@@ -133,6 +129,17 @@ void budget_asked(struct worker *w, const struct sockaddr_storage *from, bool pr
 	w->questions--;
 	if (proven)
 		bucket_give_back(shared_buckets(w->shared), slice_of_key(&key), question_rate(w));
+}
+
+bool budget_look(struct worker *w, const struct sockaddr_storage *from)
+{
+	return take(w, LOOK, from, look_rate(w));
+}
+
+void budget_looked_true(struct worker *w, const struct sockaddr_storage *from)
+{
+	struct source_key key = key_of(LOOK, from);
+	bucket_give_back(shared_buckets(w->shared), slice_of_key(&key), look_rate(w));
 }
 
 bool budget_claim(struct worker *w, const struct sockaddr_storage *from)

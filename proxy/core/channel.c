@@ -257,11 +257,17 @@ static const struct file_id *expected_id(const struct tenant *t, enum channel_fi
 		return &t->key2_id;
 	case CHANNEL_TENANT_CA:
 		return &t->ca_id;
+	case CHANNEL_NEXT_CERTIFICATE:
+		return &t->next_certificate_id;
+	case CHANNEL_PREVIOUS_CERTIFICATE:
+		return &t->previous_certificate_id;
 	case CHANNEL_GATE_CA:
 	case CHANNEL_WEB_CA:
+	case CHANNEL_WEB_CERTIFICATE:
+	case CHANNEL_WEB_KEY:
 		break;
 	}
-	return NULL; /* the gate's own bundles are read as they are */
+	return NULL; /* the gate's own files are read as they are */
 }
 
 static uint64_t now_ms(void)

@@ -3,6 +3,7 @@
 #define _GNU_SOURCE /* prctl */
 #include "base/mem.h"
 #include "core/parcel.h"
+#include "core/publisher.h"
 #include "core/scout.h"
 #include "core/supervisor.h"
 #include "core/wire.h"
@@ -49,21 +50,25 @@ static void close_memory(const struct wire_fds *fds)
 
 static int be_worker(struct wire *boot, const struct wire_fds *fds)
 {
-	const int *sockets = fds->fds + 2;
+	const int *sockets = fds->fds + 3;
+	if (fds->count < 3 || boot->listens > fds->count - 3)
+		return 3;
 	struct worker_boot b = {.number = boot->number,
 		.secret = boot->secret,
 		.previous_secret = boot->previous_secret,
 		.has_previous_secret = boot->has_previous_secret != 0,
 		.shared = shared_map(fds->fds[1]),
+		.decisions = decisions_map(fds->fds[2]),
 		.channel_fd = WIRE_CHANNEL_FD,
 		.listen_fds = sockets,
 		.listen_count = boot->listens,
 		.egress_fds = sockets + boot->listens,
-		.egress_count = fds->count - 2 - boot->listens};
+		.egress_count = fds->count - 3 - boot->listens};
 	mem_wipe(boot, sizeof *boot);
-	if (!b.shared || !parcel_unpack(fds->fds[0], &b.gate, &b.registry))
+	if (!b.shared || !b.decisions || !parcel_unpack(fds->fds[0], &b.gate, &b.registry))
 		return 3;
 	close_memory(fds);
+	close(fds->fds[2]);
 	log_setup(2, b.gate->log_format, b.gate->log_level, "worker", (int)b.number);
 	int status = worker_run(&b);
 	mem_wipe(&b, sizeof b);
@@ -94,6 +99,18 @@ static int be_steer(const struct wire *boot, const struct wire_fds *fds)
 	return steer_run(&b);
 }
 
+static int be_publisher(const struct wire *boot, const struct wire_fds *fds)
+{
+	struct publisher_boot b = {.channel_fd = WIRE_CHANNEL_FD,
+		.listen_fds = fds->fds + 2,
+		.listen_count = boot->listens};
+	if (!parcel_unpack(fds->fds[0], &b.gate, &b.registry))
+		return 3;
+	close_memory(fds);
+	log_setup(2, b.gate->log_format, b.gate->log_level, "publisher", 0);
+	return publisher_run(&b);
+}
+
 int supervisor_child(int argc, char **argv)
 {
 	struct wire boot;
@@ -108,5 +125,7 @@ int supervisor_child(int argc, char **argv)
 		return be_worker(&boot, &fds);
 	if (strcmp(argv[1], "scout") == 0)
 		return be_scout(&boot, &fds);
+	if (strcmp(argv[1], "publisher") == 0)
+		return be_publisher(&boot, &fds);
 	return be_steer(&boot, &fds);
 }

@@ -9,7 +9,6 @@
 #include "tenants/value.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/socket.h>
@@ -27,8 +26,10 @@ enum {
 
 static const char *role_name(const struct member *m)
 {
-	static const char *const names[] = {
-		[MEMBER_WORKER] = "worker", [MEMBER_SCOUT] = "scout", [MEMBER_STEER] = "steer"};
+	static const char *const names[] = {[MEMBER_WORKER] = "worker",
+		[MEMBER_SCOUT] = "scout",
+		[MEMBER_STEER] = "steer",
+		[MEMBER_PUBLISHER] = "publisher"};
 	return names[m->role];
 }
 
@@ -85,14 +86,17 @@ static bool nobody_has(const struct address_list *list, int type)
 
 bool crew_bind(struct supervisor *s)
 {
+	static const struct address_list none;
 	const struct gate *g = s->gate;
-	if (g->listen.count + g->egress_listen.count > WIRE_FDS_MAX - 2 ||
-		2 * g->steer_listen.count > WIRE_FDS_MAX - 2) {
+	if (g->listen.count + g->egress_listen.count > WIRE_FDS_MAX - 3 ||
+		2 * g->steer_listen.count > WIRE_FDS_MAX - 2 ||
+		g->publish_listen.count > WIRE_FDS_MAX - 2) {
 		fprintf(stderr, "fedgate: too many addresses to listen on\n");
 		return false;
 	}
 	if (!nobody_has(&g->listen, SOCK_STREAM) || !nobody_has(&g->egress_listen, SOCK_STREAM) ||
-		!nobody_has(&g->steer_listen, SOCK_DGRAM))
+		!nobody_has(&g->steer_listen, SOCK_DGRAM) ||
+		!nobody_has(&g->publish_listen, SOCK_STREAM))
 		return false;
 	for (size_t i = 0; i < s->crew_count; i++) {
 		struct member *m = &s->crew[i];
@@ -101,6 +105,8 @@ bool crew_bind(struct supervisor *s)
 			fine = open_all(m, &g->listen, SOCK_STREAM, &g->egress_listen);
 		else if (m->role == MEMBER_STEER)
 			fine = open_all(m, &g->steer_listen, SOCK_DGRAM, &g->steer_listen);
+		else if (m->role == MEMBER_PUBLISHER)
+			fine = open_all(m, &g->publish_listen, SOCK_STREAM, &none);
 		if (!fine)
 			return false;
 	}
@@ -210,70 +216,6 @@ static void on_up(struct member *m)
 	s->all_up = true;
 }
 
-static const struct tenant *tenant_of(const struct registry *r, uint32_t number)
-{
-	size_t n = registry_count(r);
-	/* Numbers are given in order, so without removals this is it. */
-	if (number && number <= n && registry_at(r, number - 1)->number == number)
-		return registry_at(r, number - 1);
-	for (size_t i = 0; i < n; i++) {
-		if (registry_at(r, i)->number == number)
-			return registry_at(r, i);
-	}
-	return NULL;
-}
-
-static const char *path_for_worker(const struct supervisor *s, const struct wire *m)
-{
-	const struct tenant *t = m->number ? tenant_of(s->registry, m->number) : NULL;
-	switch ((enum channel_file)m->file) {
-	case CHANNEL_CERTIFICATE:
-		return t ? t->certificate : NULL;
-	case CHANNEL_KEY:
-		return t ? t->key : NULL;
-	case CHANNEL_CERTIFICATE_2:
-		return t ? t->certificate2 : NULL;
-	case CHANNEL_KEY_2:
-		return t ? t->key2 : NULL;
-	case CHANNEL_TENANT_CA:
-		return t ? t->ca_file : NULL;
-	case CHANNEL_GATE_CA:
-		return m->number ? NULL : s->gate->ca_file;
-	case CHANNEL_WEB_CA:
-		break;
-	}
-	return NULL;
-}
-
-static const char *path_for(const struct member *m, const struct wire *question)
-{
-	const struct supervisor *s = m->supervisor;
-	switch (m->role) {
-	case MEMBER_WORKER:
-		return path_for_worker(s, question);
-	case MEMBER_SCOUT:
-		return question->file == CHANNEL_WEB_CA ? s->gate->web_ca_file : NULL;
-	case MEMBER_STEER:
-		break;
-	}
-	return NULL;
-}
-
-/* A child may ask for the files of its tenants, by number; never by a name. */
-static void answer_open(struct member *m, const struct wire *question)
-{
-	struct wire answer = {.type = WIRE_OPENED, .serial = question->serial};
-	struct wire_fds fds = {.count = 0};
-	const char *path = path_for(m, question);
-	int fd = path ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY) : -1;
-	if (fd >= 0)
-		fds.fds[fds.count++] = fd;
-	else
-		answer.error = path ? errno : ENOENT;
-	(void)wire_send(m->channel, &answer, &fds);
-	wire_close_fds(&fds);
-}
-
 static void stop_polling(struct member *m)
 {
 	if (m->poll)
@@ -303,7 +245,7 @@ static void on_said(uv_poll_t *poll, int status, int events)
 		if (said.type == WIRE_READY && m->state == MEMBER_STARTING)
 			on_up(m);
 		else if (said.type == WIRE_OPEN)
-			answer_open(m, &said);
+			crew_answer_open(m, &said);
 		else if (said.type == WIRE_SCOUT)
 			connect_again(m);
 	}
@@ -328,6 +270,8 @@ static struct err send_boot(struct member *m)
 	}
 	fds.fds[fds.count++] = s->parcel_fd;
 	fds.fds[fds.count++] = s->shared_fd;
+	if (m->role == MEMBER_WORKER)
+		fds.fds[fds.count++] = m->decisions_fd;
 	put_sockets(m, &fds);
 	struct err e = wire_send(m->channel, &boot, &fds);
 	mem_wipe(&boot, sizeof boot);

@@ -1,4 +1,5 @@
-/* A backend's pair. Happy path: asked, checked to be the backend's, looked at, held, `valid`.
+/* A backend's pair. Happy path: asked, checked to be the backend's, looked at
+ * (egress_neighbour.c), held, `valid`.
  * Failure modes: a stream error with text, until `valid`; then the route's bounces. Who frees:
  * pair_out_end, called for every pair when the stream ends. */
 #include "core/egress_inside.h"
@@ -13,16 +14,13 @@ enum {
 	HINT_MS = 25,   /* how often the shared hint is looked at while holding */
 };
 
-static void hold(struct pair_out *po);
-
 void pair_out_end(struct pair_out *po)
 {
 	struct worker *w = po->egress->worker;
 	timer_stop(w->timers, &po->hold);
 	if (po->check)
 		outgoing_drop(po->check);
-	if (po->look)
-		delegation_cancel(po->look);
+	pair_out_stop_looking(po);
 	if (po->route)
 		route_close(po->route);
 	tenant_release(po->neighbour);
@@ -126,87 +124,6 @@ static void make_route(struct pair_out *po)
 	po->route = route_new(g->worker, &c, &route_events, po);
 }
 
-/* ---- tenant to tenant (ADR-8) ---- */
-
-/* What `tenant` shows for `domain` to a neighbour: its own certificate under the neighbour's
- * authorities, else that its public DNS points here, else nothing. */
-static enum level level_inside(struct worker *w, struct tenant *tenant, const struct domain *domain,
-	const struct tenant *judge, enum delegation_state points)
-{
-	struct err e;
-	struct slice chain[CERT_CHAIN_MAX + 1];
-	struct credential *c = assess_credential(w->assessor, w->channel, tenant, &e);
-	for (size_t i = 0; c && i < credential_count(c); i++) {
-		size_t n = credential_chain(c, i, chain, CERT_CHAIN_MAX + 1);
-		struct assessment found =
-			assess_chain(w->assessor, w->channel, w->gate, judge, chain, n, domain);
-		if (!err_is(found.certificate))
-			return LEVEL_TRUSTED;
-	}
-	return points == DELEGATION_HERE ? LEVEL_SECURE : LEVEL_NONE;
-}
-
-static void log_inside(struct pair_out *po, enum level sender)
-{
-	struct egress *g = po->egress;
-	log_event(LOG_INFO, "stream-up", log_c("session", g->session), log_c("leg", "INSIDE"),
-		log_c("dir", "inside"),
-		log_s("from", slice_of(po->pair->from_text, po->pair->from_len)),
-		log_s("to", slice_of(po->pair->to_text, po->pair->to_len)),
-		log_c("proof", sender == LEVEL_TRUSTED ? "certificate" : "delegation"),
-		log_c("trust", level_name(sender)), log_end());
-}
-
-/* Whether the tenants of the pair may speak to each other, under the rules of both; *sender is what
- * the sender has proven. */
-struct err pair_out_judge_inside(
-	const struct pair_out *po, struct tenant *neighbour, enum level *sender)
-{
-	struct egress *g = po->egress;
-	*sender = level_inside(g->worker, g->tenant, &po->pair->from, neighbour, po->points);
-	enum level target =
-		level_inside(g->worker, neighbour, &po->pair->to, g->tenant, DELEGATION_HERE);
-	if (*sender == LEVEL_NONE)
-		return err_make(ERR_TENANT_UNPROVEN);
-	if (*sender < neighbour->floor_in || target < g->tenant->floor_out)
-		return err_make(ERR_POLICY);
-	return err_ok();
-}
-
-static void on_sender_looked(void *arg, enum delegation_state points)
-{
-	struct pair_out *po = arg;
-	enum level sender;
-	po->look = NULL;
-	po->points = points;
-	/* As it is now: a reload may have come meanwhile. */
-	struct tenant *t = registry_find(po->egress->worker->registry, &po->pair->to);
-	struct err why = t ? pair_out_judge_inside(po, t, &sender) : err_ok();
-	if (err_is(why)) {
-		pair_out_refuse(po, why);
-		return;
-	}
-	if (t) {
-		po->neighbour = tenant_hold(t);
-		log_inside(po, sender);
-	}
-	hold(po);
-}
-
-static void on_target_looked(void *arg, enum delegation_state points)
-{
-	struct pair_out *po = arg;
-	po->look = NULL;
-	if (points == DELEGATION_HERE) {
-		po->look =
-			delegation_ask(po->egress->worker, &po->pair->from, on_sender_looked, po);
-		return;
-	}
-	/* Its public DNS is elsewhere: whoever is a tenant under that name here, the domain is a
-	 * remote one like any other. */
-	hold(po);
-}
-
 /* ---- holding the answer ---- */
 
 static bool bin_pending(const struct pair_out *po)
@@ -226,7 +143,7 @@ static void on_hold(void *arg)
 		timer_start(w->timers, &po->hold, HINT_MS, on_hold, po);
 }
 
-static void hold(struct pair_out *po)
+void pair_out_hold(struct pair_out *po)
 {
 	struct worker *w = po->egress->worker;
 	po->state = PAIR_OUT_HOLDING;
@@ -240,17 +157,6 @@ static void hold(struct pair_out *po)
 	route_start(po->route);
 }
 
-static void look(struct pair_out *po)
-{
-	struct egress *g = po->egress;
-	po->state = PAIR_OUT_LOOKING;
-	if (!registry_find(g->worker->registry, &po->pair->to)) {
-		hold(po);
-		return;
-	}
-	po->look = delegation_ask(g->worker, &po->pair->to, on_target_looked, po);
-}
-
 /* ---- is it the backend? (BE-11) ---- */
 
 static void on_check_answered(void *owner, enum db_outcome outcome)
@@ -259,7 +165,7 @@ static void on_check_answered(void *owner, enum db_outcome outcome)
 	outgoing_drop(po->check);
 	po->check = NULL;
 	if (outcome == DB_VALID)
-		look(po);
+		pair_out_look(po);
 	else
 		pair_out_refuse(po, err_make(ERR_BACKEND_UNPROVEN));
 }
@@ -292,7 +198,7 @@ void pair_out_start(struct pair_out *po)
 	struct egress *g = po->egress;
 	po->state = PAIR_OUT_CHECKING;
 	if (!g->tenant->backend_check) {
-		look(po);
+		pair_out_look(po);
 		return;
 	}
 	struct outgoing_config c = {

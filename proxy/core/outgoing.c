@@ -42,46 +42,12 @@ void outgoing_account(struct outgoing *o, struct shared_held before)
 	o->worker->unacked_stanzas += now.unacked - before.unacked;
 }
 
-void outgoing_log(struct outgoing *o, struct err why, const char *event)
-{
-	char local[DOMAIN_UNICODE_MAX + 1], remote[DOMAIN_UNICODE_MAX + 1];
-	struct slice l = domain_unicode(&o->config.local, local);
-	struct slice r = domain_unicode(&o->config.remote, remote);
-	if (err_is(why))
-		log_reason(why, event, log_c("session", o->session), log_c("leg", o->config.leg),
-			log_s("from", l), log_s("to", r),
-			log_c("condition", o->condition[0] ? o->condition : NULL),
-			log_c("said", o->text[0] ? o->text : NULL),
-			log_c("names", o->assessed.names[0] ? o->assessed.names : NULL), log_end());
-	else
-		log_event(LOG_DEBUG, event, log_c("session", o->session),
-			log_c("leg", o->config.leg), log_s("from", l), log_s("to", r), log_end());
-}
-
 /* What the peer has proven to us on this connection (M-5). */
 enum level outgoing_level(const struct outgoing *o)
 {
 	if (!o->link.tls)
 		return LEVEL_VERIFIED;
-	return err_is(o->assessed.certificate) ? LEVEL_SECURE : LEVEL_TRUSTED;
-}
-
-void outgoing_log_up(struct outgoing *o)
-{
-	char local[DOMAIN_UNICODE_MAX + 1], remote[DOMAIN_UNICODE_MAX + 1];
-	struct tls_info tls = o->link.tls ? tls_info(o->link.tls) : (struct tls_info){0};
-	bool peer = !o->config.backend;
-	log_event(peer ? LOG_INFO : LOG_DEBUG, "stream-up", log_c("session", o->session),
-		log_c("leg", o->config.leg), log_c("dir", "out"),
-		log_s("from", domain_unicode(&o->config.local, local)),
-		log_s("to", domain_unicode(&o->config.remote, remote)),
-		log_c("proof", pair_proof_name(o->stream.proof)),
-		log_c("trust", peer ? level_name(outgoing_level(o)) : NULL),
-		log_c("tls", tls.version), log_c("suite", tls.suite),
-		log_c("start", !o->link.tls    ? "plain"
-			       : o->direct_tls ? "direct"
-					       : "starttls"),
-		log_n("ms", (int64_t)(worker_now_ms(o->worker) - o->began_ms)), log_end());
+	return o->assessed.proven ? LEVEL_TRUSTED : LEVEL_SECURE;
 }
 
 static void graveyard(struct outgoing *o)
@@ -91,6 +57,7 @@ static void graveyard(struct outgoing *o)
 	timer_stop(o->worker->timers, &o->deadline);
 	timer_stop(o->worker->timers, &o->soon);
 	timer_stop(o->worker->timers, &o->patience);
+	outgoing_stop_proving(o);
 	if (o->link.phase != LINK_NONE)
 		link_close(&o->link); /* outgoing_on_closed frees */
 	else
@@ -124,10 +91,12 @@ void outgoing_fail(struct outgoing *o, struct err why)
 	dial_stop(&o->dial);
 	timer_stop(o->worker->timers, &o->deadline);
 	timer_stop(o->worker->timers, &o->patience);
+	outgoing_stop_proving(o);
 	if (o->link.phase == LINK_OPEN)
 		link_finish(&o->link, GOODBYE_MS);
 	if (o->have_failure)
 		return;
+	outgoing_keep_decision(o, why);
 	o->state = OUTGOING_IDLE;
 	o->was_ready = o->next_candidate = false;
 	o->why = why;
@@ -162,6 +131,7 @@ void outgoing_connection_over(struct outgoing *o, struct err why)
 {
 	if (!outgoing_is_question(o))
 		timer_stop(o->worker->timers, &o->deadline);
+	outgoing_stop_proving(o);
 	if (o->state == OUTGOING_READY) {
 		outgoing_log(o, why, "stream-down");
 		o->state = OUTGOING_IDLE;
@@ -175,6 +145,7 @@ void outgoing_connection_over(struct outgoing *o, struct err why)
 	}
 	if (o->state != OUTGOING_NEGOTIATING)
 		return;
+	outgoing_note(o, "endpoint", STEP_BAD, why, "");
 	o->why = why;
 	o->next_candidate = true;
 	o->state = OUTGOING_DIALING;
@@ -189,6 +160,7 @@ void outgoing_on_closed(void *owner)
 	credential_release(o->credential);
 	o->credential = NULL;
 	stream_out_fini(&o->stream);
+	outgoing_forget_endpoint(o);
 	if (o->dead) {
 		worker_bury(o->worker, o, free_outgoing);
 	} else if (o->next_candidate) {
@@ -216,6 +188,8 @@ static void on_dial_failed(void *owner, struct err why)
 	/* Whose server cannot be reached is known: the tenant's. */
 	if (o->config.backend && (why.code == ERR_CONNECT || why.code == ERR_CONNECT_TIMEOUT))
 		why = err_native(ERR_BACKEND_DOWN, why.native);
+	if (o->link.phase == LINK_NONE)
+		outgoing_note(o, why.code < ERR_CONNECT ? "dns" : "tcp", STEP_BAD, why, "");
 	outgoing_fail(o, why);
 }
 
@@ -239,8 +213,10 @@ void outgoing_start(struct outgoing *o)
 		return;
 	}
 	o->state = OUTGOING_DIALING;
+	outgoing_begin_decision(o);
 	if (!o->finishing)
 		o->events->dialing(o->owner);
+	outgoing_prepare_proof(o);
 	if (o->config.backend)
 		dial_list(&o->dial, o->worker, &o->config.tenant->backends, &dial_events, o);
 	else
@@ -281,6 +257,7 @@ static void free_outgoing(void *object)
 	sendq_fini(&o->queue);
 	outgoing_account(o, before);
 	mem_wipe(o->verify_key, sizeof o->verify_key);
+	decision_free(o->decision);
 	tenant_release(o->config.tenant);
 	mem_free(o);
 }
@@ -435,6 +412,7 @@ static void leave_backend(struct outgoing *o)
 		return;
 	dial_stop(&o->dial);
 	timer_stop(o->worker->timers, &o->deadline);
+	outgoing_stop_proving(o);
 	o->state = OUTGOING_IDLE;
 	o->next_candidate = false;
 	if (o->link.phase == LINK_NONE)
@@ -453,6 +431,8 @@ void outgoing_set_tenant(struct outgoing *o, struct tenant *t)
 		return;
 	if (o->config.backend)
 		leave_backend(o);
-	else if (o->state == OUTGOING_READY && !outgoing_reaches_floor(o))
+	else if (o->state == OUTGOING_READY && outgoing_level(o) < t->floor_out)
 		outgoing_close_stream(o); /* the next connection has to reach it */
+	else
+		outgoing_judge_again(o); /* authorities and pins may be others */
 }

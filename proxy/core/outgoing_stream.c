@@ -33,29 +33,6 @@ static struct tls_params client_tls(struct outgoing *o)
 		.credential = o->credential};
 }
 
-static void assess_certificate(struct outgoing *o)
-{
-	struct slice chain[CERT_CHAIN_MAX + 1];
-	size_t n = tls_peer_chain(o->link.tls, chain, CERT_CHAIN_MAX + 1);
-	o->assessed = assess_chain(o->worker->assessor, o->worker->channel, o->worker->gate,
-		o->config.tenant, chain, n, &o->config.remote);
-	o->judged = o->worker->generation;
-}
-
-/* PROVE_R of the outbound flow (protocol sheet 14.2). */
-static void assess_peer(struct outgoing *o, struct actions *a)
-{
-	assess_certificate(o);
-	bool proven = !err_is(o->assessed.certificate);
-	struct verdict v = {.decision = proven ? VERDICT_PROVEN : VERDICT_ASK,
-		.proof = PROOF_CERTIFICATE,
-		.why = o->assessed.certificate};
-	/* A question only asks what DNS points to: dialback is no more than that (DB-13). */
-	if (!proven && !outgoing_is_question(o) && o->config.tenant->floor_out >= LEVEL_TRUSTED)
-		v.decision = VERDICT_REFUSED;
-	stream_out_peer_verdict(&o->stream, v, a);
-}
-
 static void make_key(struct outgoing *o, struct actions *a)
 {
 	char key[DBKEY_TEXT_LEN + 1];
@@ -65,32 +42,30 @@ static void make_key(struct outgoing *o, struct actions *a)
 	mem_wipe(key, sizeof key);
 }
 
-/* M-3: what a ready stream's peer has proven, under the rules and authorities of now. */
-bool outgoing_reaches_floor(struct outgoing *o)
+/* In time for a proof that runs out before. */
+static uint64_t watch_ms(const struct outgoing *o)
 {
-	if (o->config.backend || outgoing_is_question(o))
-		return true;
-	if (o->link.tls && !err_is(o->assessed.certificate) && o->judged != o->worker->generation)
-		assess_certificate(o);
-	return outgoing_level(o) >= o->config.tenant->floor_out;
+	int64_t now = worker_wall_s(), due = o->renewal.due;
+	if (!due || due - now >= WATCH_MS / 1000)
+		return WATCH_MS;
+	return due < now ? 1000 : (uint64_t)(due - now + 1) * 1000;
 }
 
-/* XEP-0190: a stream without stanzas for long is closed, the next stanza opens another. ID-10:
- * so is one whose certificate is no longer valid; the next one must prove itself anew. Both close
- * properly, so nothing is lost. */
+/* XEP-0190: a stream without stanzas for long is closed, the next stanza opens another. ID-10: what
+ * runs out is judged again, and a stream that is not proven any more is closed properly, so that
+ * nothing is lost; the next one must prove itself anew. */
 static void on_watch(void *arg)
 {
 	struct outgoing *o = arg;
 	uint64_t idle = worker_now_ms(o->worker) - o->link.active_ms;
-	bool expired = o->assessed.not_after && worker_wall_s() > o->assessed.not_after;
-	bool fallen = !expired && !outgoing_reaches_floor(o);
-	if (expired || fallen || idle > (uint64_t)o->worker->gate->idle_seconds * 1000) {
-		enum err_code why = expired ? ERR_CERT_RENEW : fallen ? ERR_POLICY : ERR_IDLE;
-		outgoing_log(o, err_make(why), "stream-closing");
+	if (idle > (uint64_t)o->worker->gate->idle_seconds * 1000) {
+		outgoing_log(o, err_make(ERR_IDLE), "stream-closing");
 		outgoing_close_stream(o);
 		return;
 	}
-	timer_start(o->worker->timers, &o->deadline, WATCH_MS, on_watch, o);
+	timer_start(o->worker->timers, &o->deadline, watch_ms(o), on_watch, o);
+	if (outgoing_proof_is_due(o))
+		outgoing_judge_again(o);
 }
 
 static void become_ready(struct outgoing *o)
@@ -110,7 +85,10 @@ static void become_ready(struct outgoing *o)
 	if (!o->config.backend)
 		breaker_worked(o->worker->breakers, &o->config.local, &o->config.remote);
 	outgoing_log_up(o);
-	timer_start(o->worker->timers, &o->deadline, WATCH_MS, on_watch, o);
+	outgoing_note(o, o->stream.proof == PROOF_EXTERNAL ? "external" : "dialback", STEP_FINE,
+		err_ok(), "the peer believes us");
+	outgoing_keep_decision(o, err_ok());
+	timer_start(o->worker->timers, &o->deadline, watch_ms(o), on_watch, o);
 	if (!o->finishing)
 		o->events->ready(o->owner);
 	if (!o->dead && o->state == OUTGOING_READY)
@@ -142,7 +120,7 @@ static void on_action(struct outgoing *o, struct actions *a, const struct act *a
 		if (act->kind == ACT_DIALBACK)
 			make_key(o, &next);
 		else
-			assess_peer(o, &next);
+			outgoing_prove(o, &next);
 		outgoing_run_actions(o, &next);
 		actions_fini(&next);
 		break;
@@ -217,6 +195,7 @@ static void on_tls_up(void *owner)
 {
 	struct outgoing *o = owner;
 	struct actions a;
+	outgoing_note(o, "tls", STEP_FINE, err_ok(), tls_info(o->link.tls).version);
 	actions_init(&a);
 	if (o->direct_tls)
 		stream_out_start(&o->stream, &a);
@@ -283,6 +262,13 @@ void outgoing_on_late(void *arg)
 		outgoing_connection_over(o, err_make(ERR_CONNECT_TIMEOUT));
 }
 
+static bool needs_tls(const struct outgoing *o)
+{
+	/* RFC 7673 3.4: where there are usable TLSA records, TLS is a must. */
+	bool dane = o->reached && !err_is(o->reached->dane);
+	return dane || o->config.tenant->floor_out >= LEVEL_SECURE;
+}
+
 static struct stream_out_config stream_config(const struct outgoing *o)
 {
 	struct stream_out_config c = {
@@ -291,7 +277,7 @@ static struct stream_out_config stream_config(const struct outgoing *o)
 		.backend = o->config.backend,
 		.direct_tls = o->direct_tls,
 		.attempt_tls = o->worker->gate->attempt_starttls,
-		.tls_required = !o->config.backend && o->config.tenant->floor_out >= LEVEL_SECURE,
+		.tls_required = !o->config.backend && needs_tls(o),
 		.may_external = o->config.tenant->certificate != NULL,
 		.may_dialback = true,
 		.verify = outgoing_is_question(o),
@@ -309,9 +295,14 @@ void outgoing_on_connected(void *owner, int fd, bool direct_tls)
 	struct outgoing *o = owner;
 	o->direct_tls = direct_tls;
 	o->closing_stream = false;
+	o->assessed = (struct assessment){.by = PROOF_ASKED};
+	o->judged = o->worker->generation;
+	renewal_proven(&o->renewal, 0);
+	outgoing_note_endpoint(o);
 	o->condition[0] = o->text[0] = '\0';
 	o->state = OUTGOING_NEGOTIATING;
 	struct err e = link_open(&o->link, o->worker, fd, &scan_limits_stranger, &link_events, o);
+	outgoing_note_connected(o);
 	struct stream_out_config config = stream_config(o);
 	stream_out_init(&o->stream, &config);
 	if (!outgoing_is_question(o)) /* DB-14: all its candidates together have one deadline */

@@ -17,53 +17,9 @@ enum {
 	UNREAD_MAX = 256 * 1024, /* answers that the peer asks for and does not take */
 };
 
-/* ---- log ---- */
-
-static void log_refused(struct peer_in *p, struct err why, const struct actions *a)
+static uint64_t age_ms(const struct peer_in *p)
 {
-	char peer[DOMAIN_UNICODE_MAX + 1], ours[DOMAIN_UNICODE_MAX + 1], address[64] = "";
-	uv_ip_name((struct sockaddr *)&p->link.remote_addr, address, sizeof address);
-	/* What the header claimed, also where it was refused before it counted. */
-	const struct domain *from =
-		domain_is_set(&p->stream.peer) ? &p->stream.peer : &p->stream.header.from;
-	const struct domain *to =
-		domain_is_set(&p->stream.ours) ? &p->stream.ours : &p->stream.header.to;
-	/* Nothing was refused where the peer went by itself: it only asked, or thought better. */
-	if (!p->up && (why.code == ERR_PEER_CLOSED || why.code == ERR_LOST)) {
-		log_event(LOG_DEBUG, "stream-down", log_c("session", p->session),
-			log_c("leg", "W-IN"), log_s("from", domain_unicode(from, peer)),
-			log_s("to", domain_unicode(to, ours)), log_c("address", address),
-			log_n("questions", p->questions), log_end());
-		return;
-	}
-	log_reason(why, p->up ? "stream-down" : "refused", log_c("session", p->session),
-		log_c("leg", "W-IN"), log_s("from", domain_unicode(from, peer)),
-		log_s("to", domain_unicode(to, ours)), log_c("address", address),
-		log_c("condition", a && a->condition[0] ? a->condition : NULL),
-		log_c("said", a && a->text[0] ? a->text : NULL),
-		log_c("certificate", err_is(p->assessed.certificate)
-					     ? err_row(p->assessed.certificate.code)->id
-					     : NULL),
-		log_c("names", p->assessed.names[0] ? p->assessed.names : NULL),
-		log_n("stanzas", (int64_t)p->stanzas), log_end());
-}
-
-static void log_pair(struct peer_in *p, const struct pair *pair)
-{
-	struct tls_info tls = p->link.tls ? tls_info(p->link.tls) : (struct tls_info){0};
-	log_event(LOG_INFO, "stream-up", log_c("session", p->session), log_c("leg", "W-IN"),
-		log_c("dir", "in"), log_s("from", slice_of(pair->from_text, pair->from_len)),
-		log_s("to", slice_of(pair->to_text, pair->to_len)),
-		log_c("proof", pair_proof_name(pair->proof)),
-		log_c("trust", level_name(level_of_proof(pair->proof, p->link.tls != NULL))),
-		log_c("tls", tls.version), log_c("suite", tls.suite),
-		log_c("start", !p->link.tls    ? "plain"
-			       : p->direct_tls ? "direct"
-					       : "starttls"),
-		log_c("certificate", err_is(p->assessed.certificate)
-					     ? err_row(p->assessed.certificate.code)->id
-					     : NULL),
-		log_n("ms", (int64_t)(worker_now_ms(p->worker) - p->began_ms)), log_end());
+	return worker_now_ms(p->worker) - p->began_ms;
 }
 
 /* ---- ending ---- */
@@ -83,13 +39,12 @@ static void end_stream(struct peer_in *p, struct err why, const struct actions *
 	if (p->dead)
 		return;
 	p->dead = true;
-	log_refused(p, why, a);
+	peer_in_log_refused(p, why, a);
 	if (!p->up && why.code != ERR_PEER_CLOSED && why.code != ERR_LOST)
 		shared_count(p->worker->shared, SHARED_REFUSED, 1);
 	end_pairs(p);
-	if (p->look)
-		delegation_cancel(p->look);
-	p->look = NULL;
+	claim_end(p->claim);
+	peer_in_keep_decision(p, why);
 	timer_stop(p->worker->timers, &p->deadline);
 	link_finish(&p->link, GOODBYE_MS);
 	if (p->link.phase == LINK_OPEN)
@@ -121,6 +76,8 @@ static void free_peer(void *object)
 	if (p->up)
 		shared_count(p->worker->shared, SHARED_STREAMS_IN, -1);
 	stream_in_fini(&p->stream);
+	mem_free(p->assessed);
+	decision_free(p->decision);
 	tenant_release(p->tenant);
 	tenant_release(p->sni_tenant);
 	budget_disconnected(p->worker, &p->link.remote_addr);
@@ -131,20 +88,6 @@ static void on_closed(void *owner)
 {
 	struct peer_in *p = owner;
 	worker_bury(p->worker, p, free_peer);
-}
-
-/* ID-10, M-3: proofs are looked at again when a certificate runs out and after a reload, each
- * stream in its own time. False: the stream was ended. */
-bool peer_in_proofs_hold(struct peer_in *p)
-{
-	bool expired = p->proof_ends && worker_wall_s() > p->proof_ends;
-	if (!expired && p->judged == p->worker->generation)
-		return true;
-	struct err why = peer_in_judge_again(p);
-	if (!err_is(why))
-		return true;
-	peer_in_fail(p, expired ? err_make(ERR_CERT_RENEW) : why);
-	return false;
 }
 
 static uint64_t negotiation_ms(const struct peer_in *p)
@@ -161,7 +104,7 @@ static void on_late(void *arg)
 {
 	struct peer_in *p = arg;
 	struct link *l = &p->link;
-	uint64_t age = worker_now_ms(p->worker) - p->began_ms;
+	uint64_t age = age_ms(p);
 	if (!p->up && (p->tenant || p->sni_tenant) && age < negotiation_ms(p)) {
 		timer_start(p->worker->timers, &p->deadline, negotiation_ms(p) - age, on_late, p);
 		return;
@@ -176,7 +119,7 @@ static void on_late(void *arg)
 		end_stream(p, err_make(ERR_IDLE), NULL);
 		return;
 	}
-	if (!peer_in_proofs_hold(p))
+	if (!peer_in_proofs_hold(p, false))
 		return;
 	uint64_t idle = worker_now_ms(p->worker) - l->active_ms;
 	bool spent = l->tls && tls_records(l->tls) > RECORDS_MAX;
@@ -188,13 +131,20 @@ static void on_late(void *arg)
 		timer_start(p->worker->timers, &p->deadline, CLOSE_MS, on_late, p);
 		return;
 	}
-	timer_start(p->worker->timers, &p->deadline, IDLE_CHECK_MS, on_late, p);
+	timer_start(p->worker->timers, &p->deadline, peer_in_next_ms(p, IDLE_CHECK_MS), on_late, p);
 }
 
 /* ---- TLS ---- */
 
+/* RFC 7673 6 has DANE clients ask for the host they dial. */
+static bool is_host(const struct gate *g, const struct domain *name)
+{
+	return (domain_is_set(&g->host_name) && domain_eq(name, &g->host_name)) ||
+	       (domain_is_set(&g->dane_name) && domain_eq(name, &g->dane_name));
+}
+
 /* SNI-3: by SNI when it names a domain of ours; without one, by the stream's `to`; a name that is
- * not ours is refused, except the gate's own host name on STARTTLS. Never a default. */
+ * not ours is refused, except the gate's own host names on STARTTLS. Never a default. */
 static struct tls_choice choose(void *arg, struct slice sni)
 {
 	struct peer_in *p = arg;
@@ -205,8 +155,7 @@ static struct tls_choice choose(void *arg, struct slice sni)
 		if (err_is(domain_parse(sni, &name)))
 			return (struct tls_choice){.refusal = err_make(ERR_TLS_SNI)};
 		t = registry_find(p->worker->registry, &name);
-		host = domain_is_set(&p->worker->gate->host_name) &&
-		       domain_eq(&name, &p->worker->gate->host_name);
+		host = is_host(p->worker->gate, &name);
 	} else if (p->direct_tls) {
 		return (struct tls_choice){.refusal = err_make(ERR_TLS_NO_SNI)};
 	}
@@ -224,7 +173,7 @@ static struct tls_choice choose(void *arg, struct slice sni)
 
 /* ---- the stream's actions ---- */
 
-static void pair_valid(struct peer_in *p, const struct pair *pair)
+static void pair_valid(struct peer_in *p, struct pair *pair)
 {
 	if (!p->up) {
 		struct scan_limits limits = scan_limits_proven;
@@ -232,15 +181,11 @@ static void pair_valid(struct peer_in *p, const struct pair *pair)
 		scan_set_limits(p->link.scan, &limits);
 		p->up = true;
 		shared_count(p->worker->shared, SHARED_STREAMS_IN, 1);
-		timer_start(p->worker->timers, &p->deadline, IDLE_CHECK_MS, on_late, p);
 	}
-	if (pair->proof == PROOF_EXTERNAL)
-		peer_in_note_proof_end(p, p->assessed.not_after);
-	log_pair(p, pair);
-	/* What made us offer EXTERNAL may have been true before a reload only. */
-	struct err why = pair->proof == PROOF_EXTERNAL && p->assessed_in != p->worker->generation
-				 ? peer_in_judge_again(p)
-				 : err_ok();
+	struct err why = peer_in_note_valid(p, pair);
+	timer_start(p->worker->timers, &p->deadline, peer_in_next_ms(p, IDLE_CHECK_MS), on_late, p);
+	peer_in_log_pair(p, pair);
+	peer_in_note_pair(p, pair, why);
 	if (err_is(why))
 		peer_in_fail(p, why);
 }
@@ -291,10 +236,12 @@ static void on_action(struct peer_in *p, struct actions *a, const struct act *ac
 	default:
 		break;
 	}
+	if (act->kind == ACT_ASSESS_PEER) {
+		peer_in_judge_peer(p);
+		return;
+	}
 	actions_init(&next);
-	if (act->kind == ACT_ASSESS_PEER)
-		peer_in_look(p, &next);
-	else if (act->kind == ACT_ASSESS)
+	if (act->kind == ACT_ASSESS)
 		peer_in_look_at_pair(p, act->pair, &next);
 	else if (act->kind == ACT_CHECK_KEY)
 		check_key(p, &a->query, &next);
@@ -330,6 +277,7 @@ static struct stream_local look_up(struct peer_in *p, const struct stream_header
 	tenant_hold(t);
 	tenant_release(p->tenant);
 	p->tenant = t;
+	peer_in_begin_decision(p, h);
 	local.from_ours = domain_is_set(&h->from) &&
 			  peer_in_is_ours(p, &h->from, peer_in_neighbour_points(p, &h->from));
 	return local;
@@ -409,6 +357,7 @@ static void on_tls_up(void *owner)
 {
 	struct peer_in *p = owner;
 	end_pairs(p); /* TLS-2: nothing learnt in clear survives */
+	peer_in_note(p, "tls", STEP_FINE, err_ok(), tls_info(p->link.tls).version);
 	stream_in_tls_up(&p->stream);
 }
 
@@ -446,7 +395,6 @@ void peer_in_accept(struct worker *w, int fd)
 {
 	struct peer_in *p = MEM_NEW(struct peer_in);
 	p->worker = w;
-	p->judged = w->generation;
 	p->began_ms = worker_now_ms(w);
 	char id[33];
 	worker_new_id(id);

@@ -1,4 +1,4 @@
-/* The pairs of a peer's stream. Happy path: judged by the certificate, or asked about by dialback;
+/* The pairs of a peer's stream. Happy path: judged (peer_claims.c), or asked about by dialback;
  * then each has a route. Failure modes: told to the peer by the machine of xmpp/stream_in.h. Who
  * frees: pair_in_end, called for every pair when the stream ends. */
 #include "core/peer_in_inside.h"
@@ -27,164 +27,16 @@ static void question_end(struct pair_in *pi, bool proven)
 void pair_in_end(struct pair_in *pi)
 {
 	question_end(pi, false);
-	if (pi->look)
-		delegation_cancel(pi->look);
+	claim_end(pi->claim);
 	if (pi->route)
 		route_close(pi->route);
+	mem_free(pi->assessed);
 	mem_free(pi);
-}
-
-static void assess_certificate(
-	struct peer_in *p, const struct domain *domain, struct assessment *out)
-{
-	struct slice chain[CERT_CHAIN_MAX + 1];
-	size_t n = p->link.tls ? tls_peer_chain(p->link.tls, chain, CERT_CHAIN_MAX + 1) : 0;
-	*out = assess_chain(p->worker->assessor, p->worker->channel, p->worker->gate, p->tenant,
-		chain, n, domain);
-}
-
-void peer_in_note_proof_end(struct peer_in *p, int64_t not_after)
-{
-	if (!p->proof_ends || not_after < p->proof_ends)
-		p->proof_ends = not_after;
-}
-
-static bool by_certificate(const struct pair *pair)
-{
-	return pair->proof == PROOF_EXTERNAL || pair->proof == PROOF_CERTIFICATE;
-}
-
-/* ---- our own domains (M-4, ADR-8) ---- */
-
-/* A domain that a tenant here truly has may not come from outside. A tenant that only says so must
- * not keep the real owner out: its public DNS decides, and a verdict waits for it. */
-static bool is_neighbours(const struct peer_in *p, const struct domain *d)
-{
-	const struct tenant *t = registry_find(p->worker->registry, d);
-	return t && t != p->tenant;
-}
-
-bool peer_in_is_ours(const struct peer_in *p, const struct domain *d, enum delegation_state points)
-{
-	const struct tenant *t = registry_find(p->worker->registry, d);
-	return t && (t == p->tenant || points == DELEGATION_HERE);
-}
-
-/* Where a neighbour's DNS points, as far as that is known now. */
-enum delegation_state peer_in_neighbour_points(const struct peer_in *p, const struct domain *d)
-{
-	return is_neighbours(p, d) ? delegation_known(p->worker, d) : DELEGATION_ELSEWHERE;
-}
-
-/* PROVE_R of the inbound flow (protocol sheet 14.3), for the header's `from`. */
-static void assess_peer(struct peer_in *p, enum delegation_state points, struct actions *a)
-{
-	assess_certificate(p, &p->stream.peer, &p->assessed);
-	p->assessed_in = p->worker->generation;
-	bool proven = !err_is(p->assessed.certificate);
-	struct verdict v = {.decision = proven ? VERDICT_PROVEN : VERDICT_ASK,
-		.proof = PROOF_CERTIFICATE,
-		.why = p->assessed.certificate};
-	if (peer_in_is_ours(p, &p->stream.peer, points))
-		v = (struct verdict){
-			.decision = VERDICT_REFUSED, .why = err_make(ERR_SPOOF_TENANT)};
-	else if (!proven && p->tenant->floor_in >= LEVEL_TRUSTED)
-		v.decision = VERDICT_REFUSED;
-	stream_in_peer_verdict(&p->stream, v, a);
-}
-
-static void on_peer_looked(void *arg, enum delegation_state points)
-{
-	struct peer_in *p = arg;
-	struct actions a;
-	p->look = NULL;
-	actions_init(&a);
-	assess_peer(p, points, &a);
-	peer_in_run_actions(p, &a);
-	actions_fini(&a);
-}
-
-void peer_in_look(struct peer_in *p, struct actions *a)
-{
-	if (is_neighbours(p, &p->stream.peer))
-		p->look = delegation_ask(p->worker, &p->stream.peer, on_peer_looked, p);
-	else
-		assess_peer(p, DELEGATION_ELSEWHERE, a);
-}
-
-/* M-3: whether every proof still reaches the tenant's floor. */
-static struct err levels_hold(const struct peer_in *p)
-{
-	for (size_t i = 0; i < p->stream.pairs.count; i++) {
-		const struct pair *pair = p->stream.pairs.items[i];
-		if (pair->state == PAIR_VALID &&
-			level_of_proof(pair->proof, p->link.tls != NULL) < p->tenant->floor_in)
-			return err_make(ERR_POLICY);
-	}
-	return err_ok();
-}
-
-/* The proof of one pair, under the rules, authorities and delegations of now. */
-static struct err judge_proof(struct peer_in *p, const struct pair *pair, bool *known)
-{
-	struct assessment found;
-	enum delegation_state points = peer_in_neighbour_points(p, &pair->from);
-	*known &= points != DELEGATION_UNKNOWN;
-	if (peer_in_is_ours(p, &pair->from, points))
-		return err_make(ERR_SPOOF_TENANT);
-	if (!by_certificate(pair))
-		return err_ok();
-	assess_certificate(p, &pair->from, &found);
-	if (!err_is(found.certificate))
-		peer_in_note_proof_end(p, found.not_after);
-	return found.certificate;
-}
-
-/* What was proven, under the tenant's rules and authorities of now. */
-struct err peer_in_judge_again(struct peer_in *p)
-{
-	bool known = true;
-	struct err e = levels_hold(p);
-	p->proof_ends = 0;
-	for (size_t i = 0; i < p->stream.pairs.count && !err_is(e); i++) {
-		const struct pair *pair = p->stream.pairs.items[i];
-		if (pair->state == PAIR_VALID)
-			e = judge_proof(p, pair, &known);
-	}
-	if (known)
-		p->judged = p->worker->generation; /* else we come back */
-	return e;
 }
 
 /* ---- pairs ---- */
 
-static struct verdict judge_pair(
-	struct peer_in *p, const struct pair *pair, enum delegation_state points)
-{
-	struct verdict refused = {.decision = VERDICT_REFUSED};
-	struct tenant *t = registry_find(p->worker->registry, &pair->to);
-	if (!t || t != p->tenant)
-		refused.why = err_make(t ? ERR_PAIR_TO : ERR_HOST_UNKNOWN); /* DB-11 */
-	else if (peer_in_is_ours(p, &pair->from, points))
-		refused.why = err_make(ERR_SPOOF_TENANT);
-	else if (!p->link.tls && p->tenant->floor_in >= LEVEL_SECURE)
-		refused.why = err_make(ERR_TLS_REQUIRED);
-	if (err_is(refused.why))
-		return refused;
-	struct assessment found;
-	assess_certificate(p, &pair->from, &found);
-	if (!err_is(found.certificate)) { /* XEP-0344 2.4, DB-12 */
-		peer_in_note_proof_end(p, found.not_after);
-		return (struct verdict){.decision = VERDICT_PROVEN, .proof = PROOF_CERTIFICATE};
-	}
-	if (p->tenant->floor_in >= LEVEL_TRUSTED) {
-		refused.why = err_make(ERR_DB_REFUSED);
-		return refused;
-	}
-	return (struct verdict){.decision = VERDICT_ASK, .why = found.certificate};
-}
-
-static struct pair_in *pair_in_of(struct peer_in *p, struct pair *pair)
+struct pair_in *pair_in_of(struct peer_in *p, struct pair *pair)
 {
 	if (!pair->user) {
 		struct pair_in *pi = MEM_NEW(struct pair_in);
@@ -195,19 +47,7 @@ static struct pair_in *pair_in_of(struct peer_in *p, struct pair *pair)
 	return pair->user;
 }
 
-static void on_sender_looked(void *arg, enum delegation_state points)
-{
-	struct pair_in *pi = arg;
-	struct peer_in *p = pi->peer;
-	struct actions a;
-	pi->look = NULL;
-	actions_init(&a);
-	stream_in_verdict(&p->stream, pi->pair, judge_pair(p, pi->pair, points), &a);
-	peer_in_run_actions(p, &a);
-	actions_fini(&a);
-}
-
-static void log_not_asked(struct peer_in *p, const struct pair *pair, struct err why)
+void peer_in_log_not_asked(struct peer_in *p, const struct pair *pair, struct err why)
 {
 	char address[64] = "";
 	uv_ip_name((struct sockaddr *)&p->link.remote_addr, address, sizeof address);
@@ -220,17 +60,11 @@ static void log_not_asked(struct peer_in *p, const struct pair *pair, struct err
 void peer_in_look_at_pair(struct peer_in *p, struct pair *pair, struct actions *a)
 {
 	if (!budget_claim(p->worker, &p->link.remote_addr)) {
-		log_not_asked(p, pair, err_make(ERR_BUDGET));
+		peer_in_log_not_asked(p, pair, err_make(ERR_BUDGET));
 		stream_in_verified(&p->stream, pair, DB_ERROR, "resource-constraint", a);
 		return;
 	}
-	if (is_neighbours(p, &pair->from)) {
-		struct pair_in *pi = pair_in_of(p, pair);
-		pi->look = delegation_ask(p->worker, &pair->from, on_sender_looked, pi);
-		return;
-	}
-	struct verdict v = judge_pair(p, pair, DELEGATION_ELSEWHERE);
-	stream_in_verdict(&p->stream, pair, v, a);
+	peer_in_judge_pair(p, pair);
 }
 
 static void tell_outcome(
@@ -250,9 +84,12 @@ static void tell_outcome(
 	actions_fini(&a);
 }
 
-static void finish_question(struct pair_in *pi, enum db_outcome outcome, const char *condition)
+static void finish_question(
+	struct pair_in *pi, enum db_outcome outcome, struct err why, const char *condition)
 {
 	question_end(pi, outcome == DB_VALID);
+	if (outcome != DB_VALID)
+		peer_in_note_not_valid(pi->peer, pi->pair, why);
 	tell_outcome(pi->peer, pi->pair, outcome, condition);
 }
 
@@ -277,14 +114,14 @@ static const char *question_condition(enum err_code code)
 static void on_answered(void *owner, enum db_outcome outcome)
 {
 	/* An error as answer: XEP-0220 2.5 makes it remote-server-not-found. */
-	finish_question(owner, outcome, "remote-server-not-found");
+	finish_question(owner, outcome, err_make(ERR_DB_INVALID), "remote-server-not-found");
 }
 
 static void on_question_failed(void *owner, struct err why, const char *condition, const char *text)
 {
 	(void)condition;
 	(void)text;
-	finish_question(owner, DB_ERROR, question_condition(why.code));
+	finish_question(owner, DB_ERROR, why, question_condition(why.code));
 }
 
 static void on_question_event(void *owner)
@@ -315,7 +152,8 @@ void peer_in_ask(struct peer_in *p, struct pair *pair)
 {
 	struct err why = may_ask(p, pair);
 	if (err_is(why)) {
-		log_not_asked(p, pair, why);
+		peer_in_log_not_asked(p, pair, why);
+		peer_in_note_not_valid(p, pair, why);
 		tell_outcome(p, pair, DB_ERROR, question_condition(why.code));
 		return;
 	}
@@ -419,7 +257,7 @@ static void judge_next(void *arg)
 		(struct peer_in *)((char *)w->peers_to_judge - offsetof(struct peer_in, judge));
 	peer_in_leave_judging(p);
 	if (p->up && !p->closing && !p->dead)
-		(void)peer_in_proofs_hold(p);
+		(void)peer_in_proofs_hold(p, true);
 	timer_start(w->timers, &w->judge_timer, JUDGE_EVERY_MS, judge_next, w);
 }
 
@@ -435,7 +273,7 @@ static void rejudge(struct peer_in *p)
 	}
 	if (!take_tenant(p, t))
 		return;
-	struct err why = levels_hold(p);
+	struct err why = peer_in_levels_hold(p);
 	if (err_is(why))
 		peer_in_fail(p, why);
 	else if (!p->judge.prev)

@@ -5,6 +5,7 @@
 
 #include "base/mem.h"
 #include "core/parcel.h"
+#include "core/store.h"
 
 #include <time.h>
 #include <unistd.h>
@@ -12,7 +13,7 @@
 static void load(uv_work_t *work)
 {
 	struct reload_job *job = work->data;
-	const struct load_options options = {.now = (int64_t)time(NULL)};
+	const struct load_options options = {.now = (int64_t)time(NULL), .make = store_provide};
 	job->gate = load_gate(job->config_path, &job->faults);
 	if (!job->gate)
 		return;

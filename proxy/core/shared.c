@@ -1,8 +1,9 @@
-#define _GNU_SOURCE /* memfd_create */
+#define _GNU_SOURCE /* memfd_create, F_ADD_SEALS */
 #include "core/shared.h"
 
 #include "base/map.h"
 
+#include <fcntl.h>
 #include <stdatomic.h>
 #include <stddef.h>
 #include <string.h>
@@ -45,10 +46,13 @@ static struct shared *map_it(int fd)
 
 struct shared *shared_create(int *fd)
 {
-	*fd = memfd_create("fedgate-shared", MFD_CLOEXEC);
+	*fd = memfd_create("fedgate-shared", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	if (*fd < 0)
 		return NULL;
-	struct shared *s = ftruncate(*fd, sizeof(struct shared)) == 0 ? map_it(*fd) : NULL;
+	/* Whoever has it could else take the memory away under the others. */
+	bool fixed = ftruncate(*fd, sizeof(struct shared)) == 0 &&
+		     fcntl(*fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0;
+	struct shared *s = fixed ? map_it(*fd) : NULL;
 	if (s && getrandom(s->key, sizeof s->key, 0) == sizeof s->key &&
 		getrandom(s->buckets.seed, sizeof s->buckets.seed, 0) == sizeof s->buckets.seed)
 		return s;

@@ -9,6 +9,7 @@
 #include "core/notify.h"
 #include "core/parcel.h"
 #include "core/reload.h"
+#include "core/store.h"
 #include "core/supervisor_inside.h"
 #include "tenants/load.h"
 
@@ -25,11 +26,10 @@
 enum {
 	STOP_MS = 8000,  /* for the children to close their streams properly */
 	KILL_MS = 10000, /* then they are killed */
+	OTHERS_MAX = 3,  /* members of the crew that are no workers */
 };
 
 /* ---- reload ---- */
-
-static void start_reload(struct supervisor *s);
 
 static void take_over(struct supervisor *s, struct reload_job *job)
 {
@@ -50,14 +50,19 @@ static void take_over(struct supervisor *s, struct reload_job *job)
 	registry_free(old);
 }
 
+static const char *outcome_of(const struct reload_job *job, bool taken)
+{
+	if (!taken)
+		return "refused, everything stays as it was";
+	return job->faults.count ? "degraded" : "fine";
+}
+
 static void log_reload(const struct supervisor *s, const struct reload_job *job, bool taken)
 {
 	const struct load_result *t = &job->tenants;
 	bool degraded = !taken || job->faults.count > 0;
 	log_event(degraded ? LOG_ERROR : LOG_INFO, "reload",
-		log_c("outcome", !taken     ? "refused, everything stays as it was"
-				 : degraded ? "degraded"
-					    : "fine"),
+		log_c("outcome", outcome_of(job, taken)),
 		log_n("tenants", (int64_t)registry_count(s->registry)),
 		log_n("added", (int64_t)t->added), log_n("changed", (int64_t)t->changed),
 		log_n("removed", (int64_t)t->removed), log_n("kept_old", (int64_t)t->kept_old),
@@ -74,13 +79,17 @@ static void on_reloaded(struct reload_job *job)
 	if (taken)
 		take_over(s, job);
 	log_reload(s, job, taken);
-	reload_free(job);
+	s->faulty = !taken || job->faults.count > 0;
 	notify_manager("READY=1");
+	/* Who asked while one was under way is told about the next. */
 	if (s->reload_again && !s->stopping)
-		start_reload(s);
+		supervisor_reload(s);
+	else
+		supervisor_tell_reload(s, outcome_of(job, taken), job->faults.count);
+	reload_free(job);
 }
 
-static void start_reload(struct supervisor *s)
+void supervisor_reload(struct supervisor *s)
 {
 	s->reload_again = s->reload != NULL;
 	if (s->reload)
@@ -125,7 +134,7 @@ static void on_signal(uv_signal_t *handle, int signal)
 	switch (signal) {
 	case SIGHUP:
 		if (!s->stopping)
-			start_reload(s);
+			supervisor_reload(s);
 		break;
 	case SIGCHLD:
 		crew_reap(s);
@@ -164,13 +173,14 @@ static bool load(struct supervisor *s)
 {
 	struct faults faults;
 	struct load_result result = {0};
-	const struct load_options options = {.now = (int64_t)time(NULL)};
+	const struct load_options options = {.now = (int64_t)time(NULL), .make = store_provide};
 	faults_init(&faults);
 	s->gate = load_gate(s->config_path, &faults);
 	if (s->gate)
 		result = load_tenants(s->gate, NULL, &options, &faults);
 	s->registry = result.registry;
 	fputs(buf_cstr(&faults.text), stderr);
+	s->faulty = faults.count > 0;
 	bool fine = s->gate && (faults.count == 0 || result.files > 0);
 	faults_fini(&faults);
 	return fine;
@@ -190,21 +200,38 @@ static bool lock(struct supervisor *s)
 	return true;
 }
 
+static void enlist_one(struct supervisor *s, enum member_role role, unsigned number)
+{
+	struct member *m = &s->crew[s->crew_count++];
+	m->supervisor = s;
+	m->role = role;
+	m->number = number;
+	m->channel = -1;
+	m->decisions_fd = -1;
+}
+
 static void enlist(struct supervisor *s)
 {
 	long cores = sysconf(_SC_NPROCESSORS_ONLN);
 	s->worker_count = s->gate->workers ? s->gate->workers : cores > 0 ? (size_t)cores : 1;
-	s->crew_count = s->worker_count + 1 + (s->gate->steer_listen.count > 0);
-	s->crew = mem_alloc(s->crew_count * sizeof *s->crew);
-	for (size_t i = 0; i < s->crew_count; i++) {
-		struct member *m = &s->crew[i];
-		m->supervisor = s;
-		m->role = i < s->worker_count    ? MEMBER_WORKER
-			  : i == s->worker_count ? MEMBER_SCOUT
-						 : MEMBER_STEER;
-		m->number = m->role == MEMBER_WORKER ? (unsigned)i : 0;
-		m->channel = -1;
+	s->crew = mem_alloc((s->worker_count + OTHERS_MAX) * sizeof *s->crew);
+	for (size_t i = 0; i < s->worker_count; i++)
+		enlist_one(s, MEMBER_WORKER, (unsigned)i);
+	enlist_one(s, MEMBER_SCOUT, 0);
+	if (s->gate->steer_listen.count)
+		enlist_one(s, MEMBER_STEER, 0);
+	if (s->gate->publish_listen.count)
+		enlist_one(s, MEMBER_PUBLISHER, 0);
+}
+
+static bool make_decisions(struct supervisor *s)
+{
+	for (size_t i = 0; i < s->worker_count; i++) {
+		s->crew[i].decisions = decisions_create(&s->crew[i].decisions_fd);
+		if (!s->crew[i].decisions)
+			return false;
 	}
+	return true;
 }
 
 static void raise_file_limit(void)
@@ -230,8 +257,9 @@ static bool prepare(struct supervisor *s)
 		return false;
 	s->shared = shared_create(&s->shared_fd);
 	s->parcel_fd = parcel_pack(s->gate, s->registry);
-	if (!s->shared || s->parcel_fd < 0 || err_is(child_binary_open()))
+	if (!s->shared || s->parcel_fd < 0 || !make_decisions(s) || err_is(child_binary_open()))
 		return fail("cannot start", strerror(errno));
+	supervisor_open_admin(s);
 	raise_file_limit();
 	child_drop_own_privileges();
 	return true;
@@ -240,6 +268,7 @@ static bool prepare(struct supervisor *s)
 static void turn(struct supervisor *s)
 {
 	s->loop = uv_default_loop();
+	s->turned_ms = uv_now(s->loop);
 	listen_to(s, &s->hup, SIGHUP);
 	listen_to(s, &s->term, SIGTERM);
 	listen_to(s, &s->interrupt, SIGINT);
@@ -251,6 +280,7 @@ static void turn(struct supervisor *s)
 	log_event(LOG_INFO, "start", log_c("config", s->config_path),
 		log_n("workers", (int64_t)s->worker_count),
 		log_n("tenants", (int64_t)registry_count(s->registry)), log_end());
+	supervisor_start_admin(s);
 	crew_start(s);
 	uv_run(s->loop, UV_RUN_DEFAULT);
 	log_event(LOG_INFO, "stopped", log_end());
@@ -264,6 +294,7 @@ int supervisor_run(const char *config_path)
 	if (!prepare(s))
 		return 3;
 	turn(s);
+	admin_file_close(&s->admin_file);
 	mem_wipe(&s->secrets, sizeof s->secrets);
 	return 0;
 }

@@ -12,6 +12,7 @@
 #include "core/egress.h"
 #include "core/outgoing.h"
 #include "core/peer_in.h"
+#include "core/proofs.h"
 #include "core/worker_inside.h"
 #include "xmpp/stanza.h"
 
@@ -349,6 +350,7 @@ static void on_reload(void *arg, struct gate *gate, struct registry *registry)
 	w->generation++;
 	log_set_level(gate->log_level);
 	assessor_forget(w->assessor, registry);
+	proofs_reload(w);
 	peers_in_reload(w);
 	egresses_reload(w);
 	registry_free(old); /* sessions hold their tenants */
@@ -412,6 +414,7 @@ static void set_up(struct worker_run *r, const struct worker_boot *boot)
 	w->gate = boot->gate;
 	w->registry = boot->registry;
 	w->shared = boot->shared;
+	w->decisions = boot->decisions;
 	w->secret = boot->secret;
 	w->previous_secret = boot->previous_secret;
 	w->has_previous_secret = boot->has_previous_secret;
@@ -420,6 +423,7 @@ static void set_up(struct worker_run *r, const struct worker_boot *boot)
 	w->assessor = assessor_new(random_seed());
 	w->breakers = breakers_new(random_seed());
 	w->delegations = map_new(random_seed());
+	w->proofs = map_new(random_seed());
 	w->sources = map_new(random_seed());
 	buf_init(&w->plain, BUF_UNLIMITED);
 	buf_init(&w->repaired, BUF_UNLIMITED);
@@ -455,6 +459,7 @@ static void tear_down(struct worker_run *r)
 	dig_graves(w);
 	asker_free(w->asker);
 	delegation_forget_all(w);
+	proofs_forget_all(w);
 	breakers_free(w->breakers);
 	budget_free(w);
 	assessor_free(w->assessor);

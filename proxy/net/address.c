@@ -57,9 +57,10 @@ static bool v6_is_public(const unsigned char *a)
 	return in_ranges(a, &global, 1) && !in_ranges(a, private, sizeof private / sizeof *private);
 }
 
+static const unsigned char mapped[12] = {[10] = 0xff, [11] = 0xff};
+
 bool address_is_public(const struct sockaddr_storage *addr)
 {
-	static const unsigned char mapped[12] = {[10] = 0xff, [11] = 0xff};
 	if (addr->ss_family == AF_INET)
 		return v4_is_public(
 			(const unsigned char *)&((const struct sockaddr_in *)addr)->sin_addr);
@@ -70,4 +71,19 @@ bool address_is_public(const struct sockaddr_storage *addr)
 	if (memcmp(a, mapped, sizeof mapped) == 0)
 		return false; /* nobody publishes these; they only serve to slip past filters */
 	return v6_is_public(a);
+}
+
+struct address_source address_source(const struct sockaddr_storage *addr)
+{
+	struct address_source s = {.len = 4};
+	const void *from = &((const struct sockaddr_in *)addr)->sin_addr;
+	if (addr->ss_family != AF_INET) {
+		const unsigned char *six =
+			(const unsigned char *)&((const struct sockaddr_in6 *)addr)->sin6_addr;
+		bool is_four = memcmp(six, mapped, sizeof mapped) == 0;
+		from = is_four ? six + sizeof mapped : six;
+		s.len = is_four ? 4 : 8;
+	}
+	memcpy(s.bytes, from, s.len);
+	return s;
 }

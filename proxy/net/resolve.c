@@ -17,7 +17,14 @@
 #include <unistd.h>
 
 enum { TICK_MS = 250, CLASS_IN = 1, RCODE_NXDOMAIN = 3 };
-enum { TYPE_A = 1, TYPE_AAAA = 28, TYPE_SRV = 33, TYPE_DNSKEY = 48, TYPE_TLSA = 52 };
+enum {
+	TYPE_A = 1,
+	TYPE_AAAA = 28,
+	TYPE_SRV = 33,
+	TYPE_DNSKEY = 48,
+	TYPE_TLSA = 52,
+	TYPE_CAA = 257
+};
 
 struct question {
 	struct question *next, **prev;
@@ -155,7 +162,13 @@ static void add_raw(struct resolve_raw *raw, const unsigned char *p, size_t len)
 		raw->rdata[raw->count++] = slice_of(p, len);
 }
 
-/* raw: for TLSA; it borrows from the result. */
+/* Of these the answer holds the RDATA. */
+static bool is_raw(int type)
+{
+	return type == TYPE_TLSA || type == TYPE_CAA;
+}
+
+/* raw: for TLSA and CAA; it borrows from the result. */
 static void read_records(
 	int type, const struct ub_result *result, struct resolve_answer *a, struct resolve_raw *raw)
 {
@@ -164,7 +177,7 @@ static void read_records(
 		size_t len = (size_t)result->len[i];
 		if (type == TYPE_SRV)
 			add_srv(a, p, len);
-		else if (type == TYPE_TLSA)
+		else if (is_raw(type))
 			add_raw(raw, p, len);
 		else
 			add_address(a, type, p, len);
@@ -179,8 +192,6 @@ static void read_alias(const struct ub_result *result, struct resolve_answer *a)
 	if (!to.len || slice_ieq(to, from))
 		return;
 	a->aliased = true;
-	if (to.ptr[to.len - 1] == '.')
-		to.len--;
 	(void)domain_parse(to, &a->canonical);
 }
 
@@ -203,7 +214,7 @@ static void on_result(void *arg, int failed, struct ub_result *result)
 	struct resolve_answer *a = MEM_NEW(struct resolve_answer);
 	struct resolve_raw raw = {.count = 0};
 	a->status = status_of(failed, result);
-	if (q->type == TYPE_TLSA)
+	if (is_raw(q->type))
 		a->raw = &raw;
 	if (result)
 		read_result(q->type, result, a, &raw);
@@ -284,6 +295,13 @@ void resolve_tlsa(
 	char full[FULL_NAME_MAX];
 	snprintf(full, sizeof full, "_%u._tcp.%s.", port, base->name);
 	ask(r, full, TYPE_TLSA, ticket, tag);
+}
+
+void resolve_caa(struct resolver *r, const struct domain *name, struct ticket ticket, int tag)
+{
+	char full[FULL_NAME_MAX];
+	snprintf(full, sizeof full, "%s.", name->name);
+	ask(r, full, TYPE_CAA, ticket, tag);
 }
 
 void resolve_root(struct resolver *r, struct ticket ticket, int tag)

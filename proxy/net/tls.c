@@ -205,8 +205,9 @@ static void configure(struct tls *t, const struct tls_params *p)
 	mbedtls_ssl_conf_groups(c, groups);
 	mbedtls_ssl_conf_sig_algs(c, signatures);
 	mbedtls_ssl_conf_verify(c, on_peer_certificate, NULL);
-	mbedtls_ssl_conf_authmode(
-		c, server ? MBEDTLS_SSL_VERIFY_OPTIONAL : MBEDTLS_SSL_VERIFY_NONE);
+	mbedtls_ssl_conf_authmode(c, server && !p->no_client_certificate
+					     ? MBEDTLS_SSL_VERIFY_OPTIONAL
+					     : MBEDTLS_SSL_VERIFY_NONE);
 	if (p->alpn) {
 		t->alpn_list[0] = p->alpn;
 		failed = mbedtls_ssl_conf_alpn_protocols(c, t->alpn_list);

@@ -124,13 +124,8 @@ class Judging(unittest.TestCase):
         cls.addClassCleanup(shutil.rmtree, cls.home)
         cls.ca = CA(cls.home)
         cls.mine, cls.other, cls.old = (
-            cls.der(cls.ca.issue("a.example", days=days, signed_by="self"))
+            cls.ca.issue("a.example", days=days, signed_by="self").der()
             for days in (90, 90, -1))
-
-    @staticmethod
-    def der(identity):
-        text = identity.chain.read_text().partition("-----END")[0].partition("\n")[2]
-        return base64.b64decode(text)
 
     def verdict(self, *descriptors, der=None):
         found = posh.judge(descriptors, der or self.mine)
@@ -179,7 +174,7 @@ class Fetching(unittest.TestCase):
         cls.home = pathlib.Path(tempfile.mkdtemp(prefix="posh-"))
         cls.addClassCleanup(shutil.rmtree, cls.home)
         ca = CA(cls.home)
-        cls.root, cls.der = ca.root, Judging.der(ca.issue("a.example", signed_by="self"))
+        cls.root, cls.der = ca.root, ca.issue("a.example", signed_by="self").der()
         cls.server = EvilWeb(Loopback, ca.issue("a.example", "b.example"), port=0)
         cls.addClassCleanup(cls.server.stop)
         cls.port = cls.server.port

@@ -68,8 +68,9 @@ class Confined(unittest.TestCase):
     def configure(self):
         (self.home / "fedgate.ini").write_text(
             f"[gate]\nlisten = 127.0.0.1:{self.port}\nworkers = 2\nuser = {WORKER_USER}\n"
-            f"secret_file = {self.state}/dialback.secret\n"
-            f"[egress]\nlisten = 127.0.0.1:{free_port()}\ndns_listen =\n")
+            f"secret_file = {self.state}/dialback.secret\nstate_dir = {self.state}\n"
+            f"[egress]\nlisten = 127.0.0.1:{free_port()}\ndns_listen =\n"
+            "[dns]\ntrust_anchor =\n")
         subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
                         "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", "/CN=shire",
                         "-addext", "subjectAltName=DNS:shire.example", "-keyout",
@@ -81,6 +82,8 @@ class Confined(unittest.TestCase):
         (self.home / "tenants.d/shire.example.ini").write_text(
             "[tenant]\ndomain = shire.example\nbackend = 127.0.0.1:1\n"
             f"[tls]\ncertificate = {self.home}/shire.pem\nkey = {self.home}/shire.key\n")
+        (self.home / "tenants.d/moria.example.ini").write_text(
+            "[tenant]\ndomain = moria.example\nbackend = 127.0.0.1:1\nproof = posh\n")
 
     def start(self, notify_name):
         self.log = open(self.home / "log", "w+", encoding="utf-8")
@@ -114,16 +117,31 @@ class Confined(unittest.TestCase):
         children = pathlib.Path(f"/proc/{self.gate.pid}/task/{self.gate.pid}/children")
         return [int(pid) for pid in children.read_text().split()]
 
-    def handshake(self):
+    def handshake(self, domain="shire.example", authority=None):
         """Direct TLS, asking for the tenant: gives the DER that is shown."""
-        context = ssl.create_default_context(cafile=self.home / "shire.pem")
+        context = ssl.create_default_context(cafile=authority or self.home / "shire.pem")
         with socket.create_connection(("127.0.0.1", self.port), DEADLINE_S) as sock:
-            with context.wrap_socket(sock, server_hostname="shire.example") as tls:
+            with context.wrap_socket(sock, server_hostname=domain) as tls:
                 return tls.getpeercert(binary_form=True)
+
+    def test_certificates_are_made_at_a_start_and_at_a_reload(self):
+        """With the rights that are left: it owns its state directory and nothing more (POSH-12)."""
+        self.expect("READY=1")
+        (self.home / "tenants.d/bree.example.ini").write_text(
+            "[tenant]\ndomain = bree.example\nbackend = 127.0.0.1:1\nproof = posh\n")
+        self.gate.send_signal(signal.SIGHUP)
+        self.expect("RELOADING=1")
+        self.expect("READY=1")
+        self.assertNotIn('"level":"error"', self.said())
+        for domain in ("moria.example", "bree.example"):
+            directory = self.state / "tenants" / domain
+            self.assertEqual(oct((directory / "current.key").stat().st_mode), "0o100600")
+            self.assertEqual(self.handshake(domain, directory / "current.pem"),
+                             ssl.PEM_cert_to_DER_cert((directory / "current.pem").read_text()))
 
     def test_its_workers_are_nobody_and_may_nothing(self):
         self.expect("READY=1")
-        self.assertEqual(len(self.workers()), 2, self.said())
+        self.assertEqual(len(self.workers()), 3, self.said())  # and the scout
         uid = pwd.getpwnam(WORKER_USER).pw_uid
         for pid in self.workers():
             status = pathlib.Path(f"/proc/{pid}/status").read_text()

@@ -30,6 +30,11 @@ class Identity:
     key: pathlib.Path
     both: pathlib.Path
 
+    def der(self):
+        """The leaf."""
+        leaf = x509.load_pem_x509_certificate(self.chain.read_bytes())
+        return leaf.public_bytes(serialization.Encoding.DER)
+
 
 def _make_key(kind):
     if kind == "rsa":

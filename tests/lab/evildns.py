@@ -99,17 +99,18 @@ def alternate(*values, ttl=0):
     return alternating
 
 
-def many_srv(count, target="."):
-    """As many SRV records as a message holds (about 3,400 at most), its header claiming `count`."""
+def many_srv(count, target=".", claimed=None):
+    """SRV records, as many of them as a message holds (about 3,400 at most); `claimed`: how many
+    its header speaks of."""
     def answering(query, _):
         question = query.question[0]
         host = dns.name.from_text(target).to_wire()
         one = b"\xc0\x0c" + struct.pack("!HHIH", 33, 1, TTL, 6 + len(host))
-        wire = (query.id.to_bytes(2, "big") + struct.pack("!HHHHH", 0x8180, 1, count, 0, 0)
-                + question.name.to_wire() + struct.pack("!HH", question.rdtype, 1))
-        room = min(count, (LARGEST - len(wire)) // (len(one) + 6 + len(host)))
-        return wire + b"".join(one + struct.pack("!HHH", n >> 8, n & 255, 1 + n) + host
-                               for n in range(room))
+        asked = question.name.to_wire() + struct.pack("!HH", question.rdtype, 1)
+        room = min(count, (LARGEST - 12 - len(asked)) // (len(one) + 6 + len(host)))
+        head = query.id.to_bytes(2, "big") + struct.pack("!HHHHH", 0x8180, 1, claimed or room, 0, 0)
+        return head + asked + b"".join(one + struct.pack("!HHH", n >> 8, n & 255, 1 + n) + host
+                                       for n in range(room))
     return answering
 
 

@@ -57,6 +57,13 @@ def hang(link, _):
         pass
 
 
+def late(seconds, then):
+    def answer(link, request):
+        time.sleep(seconds)
+        then(link, request)
+    return answer
+
+
 def drip(body, pause_s, headers=True):
     """One byte at a time; without `headers` the headers drip too."""
     def answer(link, _):
@@ -114,6 +121,7 @@ class EvilWeb:
         self.host, self.address = host, address or host.address
         self.requests, self.connections = [], 0
         self.most_at_once, self._now = 0, 0
+        self.otherwise = document("nothing here", "404 Not Found", "text/plain")
         self.mute = False  # True: connections are taken and TLS is not answered
         self._behaviours, self._lock = {}, threading.Condition()
         self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -185,8 +193,7 @@ class EvilWeb:
             self.requests.append(request)
             self._lock.notify_all()
         return (self._behaviours.get((request.host, request.path))
-                or self._behaviours.get((request.host, None))
-                or document("nothing here", "404 Not Found", "text/plain"))
+                or self._behaviours.get((request.host, None)) or self.otherwise)
 
     @contextlib.contextmanager
     def _under_way(self):

@@ -2,6 +2,7 @@
 
     gate = Gate(net.host("gate", PUBLIC, EGRESS), "build/fedgate", ca.root, names.anchor)
     gate.tenant("shire.example", "10.99.0.12:5269", ca.issue("shire.example"))
+    gate.tenant("bree.example", "10.99.0.14:5269", proof="posh")
     gate.start()
     gate.wait_event("stream-up", leg="W-IN", **{"from": "gondor.example"})
     gate.reload(); gate.kill_worker(0); gate.stop()
@@ -16,9 +17,11 @@ import time
 
 from lab.net import LabError
 
-PUBLIC, EGRESS = "10.99.0.3", "10.99.0.2"
+PUBLIC, EGRESS = "10.99.0.3", "10.99.0.2"  # of the first one; others have what their host has
 NAMES = "10.99.0.53"
 NETWORK = "10.99.0.0/24"
+HOST_NAME, DANE_NAME = "gate.example", "dane.gate.example"
+PUBLISH_PORT = 443
 
 
 def _ini(sections):
@@ -34,26 +37,39 @@ def _children(pid):
 class Gate:
     """One `fedgate serve`, run as root with unprivileged workers."""
 
-    def __init__(self, host, binary, ca_file, anchor=None, workers=2, user="nobody"):
+    def __init__(self, host, binary, ca_file, anchor=None, workers=2, user="nobody", web_ca=None):
         self.host, self.binary = host, pathlib.Path(binary).resolve()
+        self.name = HOST_NAME
         self.process = None
         self.dir = host.directory("fedgate")
         for part in ("tenants.d", "tls"):
             (self.dir / part).mkdir()
         self.log = self.dir / "fedgate.log"
         shutil.copyfile(ca_file, self.dir / "ca.pem")
+        public, egress = host.addresses
         self.settings = {
-            "gate": {"listen": f"{PUBLIC}:5269", "workers": workers, "user": user,
-                     "ca_file": "ca.pem", "host_name": "gate.example"},
+            "gate": {"listen": f"{public}:5269", "workers": workers, "user": user,
+                     "ca_file": "ca.pem", "host_name": HOST_NAME, "state_dir": "state",
+                     "admin_socket": self.dir / "admin.sock"},
+            "host": {"name": DANE_NAME},
             "log": {"format": "json", "level": "debug"},
             "dns": {"forward": NAMES, "allow_private": NETWORK, "trust_anchor": ""},
-            "egress": {"listen": f"{EGRESS}:5275", "dns_listen": f"{EGRESS}:53",
+            "egress": {"listen": f"{egress}:5275", "dns_listen": f"{egress}:53",
                        "dns_allow": NETWORK, "name": "egress.fedgate.example"}}
         if anchor:
             shutil.copyfile(anchor, self.dir / "root.anchor")
             self.settings["dns"]["trust_anchor"] = "root.anchor"
+        if web_ca:
+            shutil.copyfile(web_ca, self.dir / "web-ca.pem")
+            self.settings["proofs"] = {"web_ca_file": "web-ca.pem"}
 
     # Files
+
+    def rename(self, name):
+        """Another host's name than HOST_NAME, before the first start."""
+        self.name = name
+        self.set("gate", host_name=name)
+        self.set("host", name=f"dane.{name}")
 
     def set(self, section, **keys):
         """Settings of fedgate.ini; written at the next start or reload."""
@@ -66,12 +82,23 @@ class Gate:
             target.chmod(mode)
         return self.dir / "tls" / f"{stem}.pem", self.dir / "tls" / f"{stem}.key"
 
-    def tenant(self, domain, backend, identity, second=None, **sections):
-        """Writes a tenant's file: backend "ADDRESS:PORT"; a second identity of the other
-        algorithm; further settings as sections: tenant={"domains": ...}, policy={...}."""
+    def publish(self, identity, expires=None, port=PUBLISH_PORT):
+        """The gate serves its tenants' POSH documents, with this identity for HOST_NAME."""
+        certificate, key = self._install(identity, "publish")
+        self.set("publish", listen=f"{self.host.address}:{port}", certificate=certificate, key=key)
+        if expires:
+            self.set("publish", expires=expires)
+
+    def tenant(self, domain, backend, identity=None, second=None, proof=None, **sections):
+        """Writes a tenant's file: backend "ADDRESS:PORT"; an identity, a second one of the other
+        algorithm, or a `proof` that needs none (posh, dane); further settings as sections:
+        tenant={"domains": ...}, policy={...}."""
         text = {"tenant": {"domain": domain, "backend": backend}, "tls": {}, "policy": {}}
         tls = text["tls"]
-        tls["certificate"], tls["key"] = self._install(identity, domain)
+        if proof:
+            text["tenant"]["proof"] = proof
+        if identity:
+            tls["certificate"], tls["key"] = self._install(identity, domain)
         if second:
             tls["certificate_2"], tls["key_2"] = self._install(second, domain + ".second")
         for section, keys in sections.items():
@@ -84,6 +111,32 @@ class Gate:
 
     def write(self):
         (self.dir / "fedgate.ini").write_text(_ini(self.settings), encoding="utf-8")
+
+    def command(self, *words, check=False, **how):
+        """`fedgate WORDS...` with this configuration; the CompletedProcess."""
+        self.write()
+        return self.host.run([self.binary, words[0], "--config", self.dir / "fedgate.ini",
+                              *words[1:]], check=check, **how)
+
+    def records(self, domain):
+        """What `fedgate records` says that is to be published."""
+        return json.loads(self.command("records", domain, "--format", "json", check=True).stdout)
+
+    def nginx_lines(self, domain, authorities):
+        """The lines for the customer's nginx, word by word but for the file of `authorities`."""
+        text = self.records(domain)["web_servers"]["nginx"]
+        return text.replace("/etc/ssl/certs/ca-certificates.crt", str(authorities)).splitlines()
+
+    def publish_tlsa(self, names, domain):
+        """Puts the host's TLSA records, as `fedgate records` prints them, into the zone."""
+        for record in self.records(domain)["records"]:
+            if record["type"] == "TLSA" and "value" in record:
+                names.set(record["name"], "TLSA", record["value"])
+
+    def explain(self, tenant, peer, last=1):
+        """The last decisions about a peer, newest first, as `fedgate explain --json` has them."""
+        done = self.command("explain", tenant, peer, "--last", last, "--json")
+        return json.loads(done.stdout)["decisions"] if done.stdout else []
 
     # Life
 

@@ -16,6 +16,12 @@ use_ipv6 = false
 """
 SLOW = {'rate = "10kb/s"': 'rate = "10mb/s"', 'rate = "30kb/s"': 'rate = "30mb/s"'}
 
+# Lines of a strict peer that believes TLSA records: lua-unbound, which validates from an anchor.
+USE_DANE = """\
+use_dane = true
+unbound = {{ resolvconf = true; trustfile = "{anchor}" }}
+"""
+
 
 def _hosts(domains):
     return "".join(f'VirtualHost "{domain}"\n' for domain in domains)

@@ -43,11 +43,12 @@ class Scene:
     """Made first, then changed as the test likes, then started."""
 
     def __init__(self, label, binary, workers=2, backends=(BACKENDS,), peers=None, stock=True,
-                 root=None, policy=None):
+                 root=None, policy=None, proofs=None):
         """`peers`: which keys of PEERS, all by default. `root`: another Debian for the
         backends (packaging/deps/backports.sh), by default what LAB_BACKENDS_ROOT names.
-        `policy`: keys of each tenant's [policy]."""
-        self.net = Net(label)
+        `policy`: keys of each tenant's [policy]. `proofs`: which of the tenants are proven by
+        posh or by dane, as {domain: proof}; the others have certificates."""
+        self.net, self.proofs = Net(label), proofs or {}
         try:
             self._build(binary, workers, backends, PEERS if peers is None else peers, stock,
                         root or os.environ.get("LAB_BACKENDS_ROOT"),
@@ -60,8 +61,9 @@ class Scene:
         self.ca = CA(self.net.dir / "ca")
         self.unknown_ca = CA(self.net.dir / "unknown-ca", "Nobody Knows")
         self.names = NameServer(self.net.host("names", gate.NAMES))
+        self.web_ca = CA(self.net.dir / "web-ca", "Web")
         self.gate = gate.Gate(self.net.host("gate", gate.PUBLIC, gate.EGRESS), binary,
-                              self.ca.root, self.names.anchor, workers)
+                              self.ca.root, self.names.anchor, workers, web_ca=self.web_ca.root)
         self.test = self.net.host("test", "10.99.0.90")
         self.servers, self.of = [], {}
         for table in backends:
@@ -71,7 +73,7 @@ class Scene:
             address, domains = PEERS[kind, auth]
             self.peer(kind, domains, address, auth)
 
-    def _add(self, server, domains):
+    def add(self, server, domains):
         self.servers.append(server)
         self.of.update({domain: server for domain in domains})
         return server
@@ -88,13 +90,24 @@ class Scene:
         host = self.net.host(f"{domains[0].partition('.')[0]}", address)
         words = (domains,) if kind == "prosody" else (host, domains)
         config = module.backend_config(*words, stock=stock, root=root)
-        self.announce(domains, gate.PUBLIC)
+        self.announce([one for one in domains if one not in self.proofs], gate.PUBLIC)
         for domain in domains:
-            self.gate.tenant(domain, f"{address}:5269", self.ca.issue(domain),
-                             self.ca.issue(domain, key="rsa"), policy=policy or {})
-        return self._add(server(host, config, domains, gate.EGRESS, root), domains)
+            self.tenant(self.gate, domain, f"{address}:5269", policy)
+        return self.add(server(host, config, domains, gate.EGRESS, root), domains)
 
-    def peer(self, kind, domains, address, auth="external", identity=None, root=None, **how):
+    def tenant(self, front, domain, backend, policy=None):
+        """A tenant of this gate, with certificates or the proof that was asked for."""
+        proof = self.proofs.get(domain)
+        if not proof:
+            front.tenant(domain, backend, self.ca.issue(domain), self.ca.issue(domain, key="rsa"),
+                         policy=policy or {})
+            return
+        target = front.name if proof == "posh" else f"dane.{front.name}"
+        self.names.peer(domain, front.host.address, starttls=5269, direct=5269, host=target)
+        front.tenant(domain, backend, proof=proof, policy=policy or {})
+
+    def peer(self, kind, domains, address, auth="external", identity=None, root=None, trust=None,
+             **how):
         """A strict server out in the world. `auth` "dialback": it shows a certificate of its
         own making and knows no authority that could vouch for others. `how`: tls12, extra,
         as for lab.prosody.peer_config."""
@@ -103,10 +116,10 @@ class Scene:
         alone = auth == "dialback"
         identity = identity or self.ca.issue(*domains, signed_by="self" if alone else
                                              "intermediate")
-        trust = self.unknown_ca.root if alone else self.ca.root
+        trust = trust or (self.unknown_ca.root if alone else self.ca.root)
         config = module.peer_config(host, domains, identity, trust, auth, root, **how)
         self.announce(domains, address, 5269, 5270)
-        return self._add(server(host, config, domains, gate.NAMES, root), domains)
+        return self.add(server(host, config, domains, gate.NAMES, root), domains)
 
     @staticmethod
     def bring_up(server):

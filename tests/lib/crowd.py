@@ -183,7 +183,7 @@ class Crowd:
         return found
 
     def pss_kib(self):
-        return {name: _pss(pid) for name, pid in self.processes().items()}
+        return {name: pss(pid) for name, pid in self.processes().items()}
 
     def descriptors(self):
         return {name: len(os.listdir(f"/proc/{pid}/fd")) for name, pid in self.processes().items()}
@@ -192,7 +192,7 @@ class Crowd:
         return sum(_cpu(pid) for pid in self.processes().values())
 
 
-def _pss(pid):
+def pss(pid):
     for line in pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii").splitlines():
         if line.startswith("Pss:"):
             return int(line.split()[1])

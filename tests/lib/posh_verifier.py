@@ -1,7 +1,7 @@
 """A POSH client in Python, written from RFC 7711 and RFC 7712 (5.2) alone.
 
-It exists to have a second opinion: who wrote it had not seen fedgate's own verifier. It is not other
-people's software. Where the RFC leaves room, the choice is said at the line.
+It exists to have a second opinion: who wrote it had not seen fedgate's own verifier. It is not
+other people's software. Where the RFC leaves room, the choice is said at the line.
 
     posh = Verifier(connect=lambda host, port: net_host.connect((addresses[host], port)),
                     ca_file="web-ca.pem")

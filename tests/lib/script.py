@@ -333,7 +333,7 @@ class ScriptedServer(Listener):
     def serve(self, link):
         secured = self.tls_mode == "direct"
         if secured:
-            link.tls(server_context(self.identity, self.ca, ["xmpp-server"]), server=True)
+            link.tls(self.context(["xmpp-server"]), server=True)
         authenticated = None
         while True:
             tag = link.expect_header()
@@ -341,19 +341,27 @@ class ScriptedServer(Listener):
             link.stream_id = uuid.uuid4().hex
             link.send(header(self.domain, attribute(tag, "from"), link.stream_id, self.version,
                              dialback=self.dialback != "off"))
-            certificate = secured and link.sock.getpeercert()
+            certificate = secured and self.shown(link, attribute(tag, "from"))
             if self.version:
                 link.send(f"<stream:features>{self._features(secured, certificate, authenticated)}"
                           "</stream:features>")
             step = self._negotiate(link, tag, secured)
             if step == "tls":
-                link.tls(server_context(self.identity, self.ca), server=True)
+                link.tls(self.context(), server=True)
                 secured = True
             elif step == "external":
                 authenticated = attribute(tag, "from")
                 self._note("EXTERNAL", authenticated)
             else:
                 return
+
+    def context(self, alpn=None):
+        return server_context(self.identity, self.ca, alpn)
+
+    @staticmethod
+    def shown(link, _):
+        """What the other side's certificate is worth: EXTERNAL is offered, or not."""
+        return link.sock.getpeercert()
 
     def _features(self, secured, certificate, authenticated):
         parts = []

@@ -2,6 +2,7 @@
 
     with Stage("spoof", BINARY) as stage:
         stage.tenant("shire.example")           # behind the canary, a ScriptedBackend
+        stage.tenant("bree.example", proof="posh")
         stage.start()
         peer = stage.proven("rohan.example", "shire.example")
 """
@@ -10,11 +11,14 @@ from lab import gate as lab_gate
 from lab.ca import CA
 from lab.nameserver import NameServer
 from lab.net import Net
+from lab.web import Web
 from script import Dialogue, ScriptedBackend, ScriptedServer, client_context, proven
 
 GATE = (lab_gate.PUBLIC, 5269)
 EGRESS = (lab_gate.EGRESS, 5275)
-BACKEND, PEER = "10.99.0.12", "10.99.0.50"
+BACKEND, PEER, WEB = "10.99.0.12", "10.99.0.50", "10.99.0.80"
+
+TARGETS = {"posh": lab_gate.HOST_NAME, "dane": lab_gate.DANE_NAME}
 
 
 class Stage:
@@ -26,8 +30,10 @@ class Stage:
             self.ca = CA(self.net.dir / "ca")
             self.other_ca = CA(self.net.dir / "other-ca", "Nobody Knows")
             self.names = NameServer(self.net.host("names", lab_gate.NAMES), zones)
+            self.web_ca = CA(self.net.dir / "web-ca", "Web")
             self.gate = lab_gate.Gate(self.net.host("gate", lab_gate.PUBLIC, lab_gate.EGRESS),
-                                      binary, self.ca.root, self.names.anchor, workers)
+                                      binary, self.ca.root, self.names.anchor, workers,
+                                      web_ca=self.web_ca.root)
             self.backend_host = self.net.host("backend", BACKEND)
             self.world = self.net.host("world", PEER)
         except BaseException:
@@ -48,11 +54,14 @@ class Stage:
             self.identities[domain] = self.ca.issue(domain)
         return self.identities[domain]
 
-    def tenant(self, domain, backend=None, identity=None, **sections):
-        """A tenant behind the canary (or another backend's address), delegated to the gate."""
-        self.names.peer(domain, lab_gate.PUBLIC, starttls=5269, direct=5269)
-        self.gate.tenant(domain, backend or f"{BACKEND}:5269",
-                         identity or self.identity(domain), **sections)
+    def tenant(self, domain, backend=None, identity=None, proof=None, **sections):
+        """A tenant behind the canary (or another backend's address), delegated to the gate; one
+        with a `proof` of its own (posh, dane) has a name of the gate's as its target."""
+        host = TARGETS.get(proof)
+        self.names.peer(domain, lab_gate.PUBLIC, starttls=5269, direct=5269, host=host)
+        if not proof:
+            identity = identity or self.identity(domain)
+        self.gate.tenant(domain, backend or f"{BACKEND}:5269", identity, proof=proof, **sections)
 
     def server(self, domain, host=None, port=5269, announce=True, **how):
         """A scripted peer that the gate can dial."""
@@ -64,6 +73,10 @@ class Stage:
             self.names.peer(domain, host.address, starttls=None if direct else port,
                             direct=port if direct else None)
         return self.keep(ScriptedServer(host, domain, port=port, gate=GATE, **how))
+
+    def web(self, address=WEB):
+        """A customer's web server that the lab's web CA vouches for; not started."""
+        return Web(self.net.host("web", address), self.web_ca, self.names)
 
     def start(self):
         self.names.start()

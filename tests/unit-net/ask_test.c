@@ -12,6 +12,7 @@
 #include <netinet/in.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { TOLD_MAX = 2 * ASK_OPEN_MAX };
@@ -326,6 +327,9 @@ static void one_too_many_is_refused_later_and_the_others_are_not(void **state)
 		assert_true(seen > before);
 	}
 	wait_told(3 + ASK_OPEN_MAX, 2000);
+	clock_t before = clock();
+	turn(300); /* with nothing to send nobody spins */
+	assert_true(clock() - before < CLOCKS_PER_SEC / 10);
 	ask(5000);
 	struct scout_question q;
 	assert_true(next_question(&q)); /* there is room again */

@@ -199,19 +199,32 @@ static void a_reload_forgets_whoever_is_gone_or_changed(void **state)
 
 /* ---- chains ---- */
 
-static struct assessment judge(const struct tenant *t, const char *domain)
+static struct worker worker;
+
+static struct evidence judge(const struct tenant *t, const char *domain, bool shown)
 {
-	static unsigned char *der;
 	struct domain d;
+	struct policy_case c;
+	unsigned char *der = NULL;
 	assert_false(err_is(domain_parse(slice_str(domain), &d)));
-	OPENSSL_free(der);
-	der = NULL;
 	int len = i2d_X509(leaf.cert, &der);
 	struct slice chain[1] = {slice_of(der, (size_t)len)};
-	struct assessment a = assess_chain(assessor, NULL, &gate, t, chain, 1, &d);
+	worker.assessor = assessor;
+	worker.gate = &gate;
+	struct assess_question q = {.worker = &worker,
+		.tenant = t,
+		.chain = chain,
+		.count = shown,
+		.tls = true,
+		.domain = &d};
+	assess_evidence(&q, &c);
 	OPENSSL_free(der);
-	der = NULL;
-	return a;
+	return c.of[PROOF_PKIX];
+}
+
+static enum err_code word(const struct tenant *t, const char *domain)
+{
+	return judge(t, domain, true).why.code;
 }
 
 static void a_chain_is_judged_by_the_tenants_and_the_gates_authorities(void **state)
@@ -219,20 +232,18 @@ static void a_chain_is_judged_by_the_tenants_and_the_gates_authorities(void **st
 	(void)state;
 	struct tenant *t = add_tenant("shire.example", 1);
 	fake_wall_s = made_now();
-	assert_int_equal(judge(t, "bree.example").certificate.code, ERR_CERT_UNTRUSTED);
+	assert_int_equal(word(t, "bree.example"), ERR_CERT_UNTRUSTED);
 	t->ca_file = mem_strdup("/community");
-	struct assessment a = judge(t, "bree.example");
-	assert_int_equal(a.certificate.code, ERR_OK);
-	assert_true(a.not_after > fake_wall_s);
-	a = judge(t, "mordor.example");
-	assert_int_equal(a.certificate.code, ERR_CERT_NAME);
-	assert_non_null(strstr(a.names, "bree.example")); /* for the log: what it is for */
-	assert_int_equal(a.not_after, 0);
+	struct evidence e = judge(t, "bree.example", true);
+	assert_int_equal(e.outcome, EVIDENCE_PROVES);
+	assert_true(e.not_after > fake_wall_s);
+	e = judge(t, "mordor.example", true);
+	assert_int_equal(e.why.code, ERR_CERT_NAME);
+	assert_non_null(strstr(e.detail, "bree.example")); /* for the log: what it is for */
+	assert_int_equal(e.not_after, 0);
 	assert_int_equal(reads[CHANNEL_TENANT_CA], 1);
 	assert_int_equal(reads[CHANNEL_GATE_CA], 0);
-	assert_int_equal(
-		assess_chain(assessor, NULL, &gate, t, NULL, 0, &t->domain).certificate.code,
-		ERR_CERT_NONE);
+	assert_int_equal(judge(t, "bree.example", false).why.code, ERR_CERT_NONE);
 }
 
 static void authorities_that_were_not_to_be_had_are_tried_again(void **state)
@@ -244,12 +255,12 @@ static void authorities_that_were_not_to_be_had_are_tried_again(void **state)
 	gate.ca_file = (char *)(uintptr_t) "/gate";
 	faults[CHANNEL_TENANT_CA] = faults[CHANNEL_GATE_CA] = err_make(ERR_FILE);
 	for (int i = 0; i < 5; i++)
-		assert_true(err_is(judge(t, "bree.example").certificate));
+		assert_int_not_equal(word(t, "bree.example"), ERR_OK);
 	assert_int_equal(reads[CHANNEL_TENANT_CA], 1);
 	assert_int_equal(reads[CHANNEL_GATE_CA], 1);
 	faults[CHANNEL_TENANT_CA] = err_ok();
 	fake_wall_s += 2;
-	assert_false(err_is(judge(t, "bree.example").certificate));
+	assert_int_equal(word(t, "bree.example"), ERR_OK);
 }
 
 static void a_reload_reads_the_gates_authorities_anew(void **state)
@@ -259,12 +270,12 @@ static void a_reload_reads_the_gates_authorities_anew(void **state)
 	fake_wall_s = made_now();
 	gate.ca_file = (char *)(uintptr_t) "/gate";
 	files[CHANNEL_GATE_CA] = foreign_ca.chain_pem;
-	assert_int_equal(judge(t, "bree.example").certificate.code, ERR_CERT_UNTRUSTED);
+	assert_int_equal(word(t, "bree.example"), ERR_CERT_UNTRUSTED);
 	files[CHANNEL_GATE_CA] = ca.chain_pem;
-	assert_int_equal(judge(t, "bree.example").certificate.code, ERR_CERT_UNTRUSTED);
+	assert_int_equal(word(t, "bree.example"), ERR_CERT_UNTRUSTED);
 	assessor_forget(assessor, registry);
 	/* ID-7: a public authority's certificate must state its purpose, a community's need not. */
-	assert_int_equal(judge(t, "bree.example").certificate.code, ERR_CERT_PURPOSE);
+	assert_int_equal(word(t, "bree.example"), ERR_CERT_PURPOSE);
 	assert_int_equal(reads[CHANNEL_GATE_CA], 2);
 }
 

@@ -205,9 +205,20 @@ static void kinds_have_shares_of_their_own(void **state)
 	disconnected("192.0.2.1");
 }
 
+/* A worker that is not itself any more must not end the supervisor, which reads the table. */
+static void the_shared_table_cannot_be_taken_away(void **state)
+{
+	(void)state;
+	assert_int_equal(ftruncate(shared_fd, 0), -1);
+	assert_int_equal(ftruncate(shared_fd, 1 << 28), -1);
+	assert_int_equal(shared_counter(w->shared, SHARED_REFUSED), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(
+			the_shared_table_cannot_be_taken_away, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			a_source_is_an_ipv4_address_or_an_ipv6_64, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(

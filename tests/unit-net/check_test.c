@@ -176,6 +176,68 @@ static void deep_follows_the_chain_to_the_gates_authorities(void **state)
 	assert_non_null(strstr(out, "shire.pem: other servers may refuse it: "));
 }
 
+static void tenant_proven_by(const char *domain, const char *proof)
+{
+	char name[TREE_PATH_MAX], text[300];
+	snprintf(name, sizeof name, "tenants.d/%s.ini", domain);
+	snprintf(text, sizeof text, "[tenant]\ndomain = %s\nbackend = 127.0.0.1:5280\nproof = %s\n",
+		domain, proof);
+	tree_write(&site.tree, name, text);
+}
+
+static void what_the_gate_will_make_is_told_and_is_no_fault(void **state)
+{
+	(void)state;
+	gate("host_name = xmpp.example\n");
+	tenant_proven_by("shire.example", "posh");
+	tenant_proven_by("moria.example", "dane");
+	assert_int_equal(check(NULL), 0);
+	assert_string_equal(out,
+		"warning: tenants.d/moria.example.ini:4: proof: state/host/current.pem: is not "
+		"there yet; it is made at the next start or reload\n"
+		"warning: tenants.d/shire.example.ini:4: proof: "
+		"state/tenants/shire.example/current.pem: is not there yet; it is made at the next "
+		"start or reload\n"
+		"fedgate.ini and 2 tenants: no faults, 2 warnings\n");
+	assert_int_equal(access(tree_path(&site.tree, "state"), F_OK), -1);
+}
+
+/* DANE-6 */
+static void another_key_at_a_target_with_tlsa_records_is_warned_about(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *host, *other_proof, *name;
+		bool warned;
+	} rows[] = {{"moria", "certificate", "", true}, {"shire", "certificate", "", false},
+		{"moria", NULL, "", false},
+		{"moria", "certificate", "name = dane.xmpp.example\n", false}};
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		char more[300], path[100];
+		snprintf(path, sizeof path, FIXTURES "%s.pem", rows[i].host);
+		tree_copy(&site.tree, path, "host.pem", SIZE_MAX);
+		snprintf(path, sizeof path, FIXTURES "%s.key", rows[i].host);
+		tree_copy(&site.tree, path, "host.key", SIZE_MAX);
+		snprintf(more, sizeof more,
+			"host_name = xmpp.example\n[host]\ncertificate = host.pem\n"
+			"key = host.key\n%s",
+			rows[i].name);
+		gate(more);
+		tenant_proven_by("bree.example", "dane");
+		if (rows[i].other_proof)
+			site_tenant("shire.example", "");
+		else
+			site_remove("shire.example");
+		assert_int_equal(check(NULL), 0);
+		assert_int_equal(
+			strstr(out,
+				"warning: fedgate.ini:4: host_name: the TLSA records of "
+				"xmpp.example name only the key of tenants with `proof = dane`; "
+				"1 with another key, as shire.example,") != NULL,
+			rows[i].warned);
+	}
+}
+
 static void more_than_fifty_are_counted(void **state)
 {
 	(void)state;
@@ -319,6 +381,8 @@ int main(void)
 		site_test(the_user_of_the_workers_must_exist),
 		site_test(the_authorities_must_be_readable),
 		site_test(deep_follows_the_chain_to_the_gates_authorities),
+		site_test(what_the_gate_will_make_is_told_and_is_no_fault),
+		site_test(another_key_at_a_target_with_tlsa_records_is_warned_about),
 		site_test(more_than_fifty_are_counted),
 		site_test(json_tells_the_same),
 		site_test(json_of_a_good_configuration_is_fine),

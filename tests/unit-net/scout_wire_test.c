@@ -286,6 +286,23 @@ static void answers_that_no_scout_would_give_are_refused(void **state)
 	}
 }
 
+/* Well formed, and impossible. */
+static void answers_that_say_nothing_are_refused(void **state)
+{
+	(void)state;
+	struct answer rows[] = {
+		{.kind = ASK_POSH},                           /* a document without certificates */
+		{.kind = ASK_POSH, .posh.document.count = 1}, /* a certificate without a hash */
+		{.kind = ASK_TLSA, .dns.secure = true, .tlsa.count = 1}, /* a record without data */
+		{.kind = ASK_TLSA, .tlsa.unusable = 1},                  /* without DNSSEC */
+	};
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct answer got;
+		uint32_t serial;
+		assert_false(scout_answer_read(written(1, &rows[i]), &serial, &got));
+	}
+}
+
 static void no_piece_of_an_answer_is_an_answer(void **state)
 {
 	(void)state;
@@ -349,6 +366,7 @@ int main(void)
 		cmocka_unit_test(every_service_has_a_number),
 		cmocka_unit_test(questions_that_no_worker_would_ask_are_refused),
 		cmocka_unit_test(answers_that_no_scout_would_give_are_refused),
+		cmocka_unit_test(answers_that_say_nothing_are_refused),
 		cmocka_unit_test(no_piece_of_an_answer_is_an_answer),
 		cmocka_unit_test(spoilt_bytes_never_lead_out_of_bounds),
 	};

@@ -21,7 +21,7 @@ static void gate_with(const char *text)
 	assert_non_null(site.gate);
 }
 
-static void tenant_proven_by(const char *proof, const char *more)
+static void load_as(const char *proof, const char *more, const struct load_options *options)
 {
 	char text[1000];
 	snprintf(text, sizeof text,
@@ -30,7 +30,12 @@ static void tenant_proven_by(const char *proof, const char *more)
 	tree_write(&site.tree, "tenants.d/shire.example.ini", text);
 	registry_free(site.registry);
 	site.registry = NULL;
-	site_load(&at_start);
+	site_load(options);
+}
+
+static void tenant_proven_by(const char *proof, const char *more)
+{
+	load_as(proof, more, &at_start);
 }
 
 static void pair_at(const char *dir, const char *stem)
@@ -117,6 +122,129 @@ static void dane_tenants_show_what_the_host_has(void **state)
 	}
 }
 
+/* --- making --- */
+
+static struct {
+	size_t calls, names;
+	char directory[TREE_PATH_MAX], first[300], last[300];
+	int64_t now;
+	const char *why;
+} made;
+
+static const char *make_pair(
+	const char *directory, const struct domain *const *names, size_t count, int64_t now)
+{
+	made.calls++;
+	made.names = count;
+	made.now = now;
+	snprintf(made.directory, sizeof made.directory, "%s", directory);
+	snprintf(made.first, sizeof made.first, "%s", names[0]->name);
+	snprintf(made.last, sizeof made.last, "%s", names[count - 1]->name);
+	if (!made.why) {
+		const char *inside = directory + strlen(site.tree.dir) + 1;
+		tree_mkdir(&site.tree, "state");
+		if (strchr(inside + sizeof "state/", '/'))
+			tree_mkdir(&site.tree, "state/tenants");
+		tree_mkdir(&site.tree, inside);
+		pair_at(inside, "current");
+	}
+	return made.why;
+}
+
+static void load_and_make(const char *proof, const char *more)
+{
+	static const struct load_options making = {.now = SITE_NOW, .make = make_pair};
+	made.calls = 0;
+	load_as(proof, more, &making);
+}
+
+static void what_is_missing_is_made_once(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *proof, *directory, *first, *last;
+		size_t names;
+	} rows[] = {{"posh", MINE, "shire.example", "b.shire.example", 3},
+		{"dane", "state/host", "xmpp.hosting.example.net", "xmpp.hosting.example.net", 1}};
+	made.why = NULL;
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		gate_with(GATE);
+		load_and_make(rows[i].proof, "domains = a.shire.example b.shire.example\n");
+		assert_string_equal(site_report(), "");
+		assert_int_equal(made.calls, 1);
+		expect_path(made.directory, rows[i].directory);
+		assert_string_equal(made.first, rows[i].first);
+		assert_string_equal(made.last, rows[i].last);
+		assert_int_equal(made.names, rows[i].names);
+		assert_int_equal(made.now, SITE_NOW);
+		assert_true(site_find("shire.example")->certificate_id.ino != 0);
+		load_and_make(rows[i].proof, "domains = a.shire.example b.shire.example\n");
+		assert_int_equal(made.calls, 0);
+		site_take_away(state);
+		assert_int_equal(site_make(state), 0);
+	}
+}
+
+static void what_cannot_be_made_is_a_fault(void **state)
+{
+	(void)state;
+	gate_with(GATE);
+	made.why = "the disk is full";
+	load_and_make("posh", "");
+	assert_non_null(strstr(site_report(), "tenants.d/shire.example.ini:4: proof: " MINE
+					      "/current.pem: cannot be made: the disk is full\n"));
+	assert_null(site_find("shire.example"));
+}
+
+/* A new key in its place would contradict what the customer has published. */
+static void half_of_a_pair_is_a_fault_and_not_replaced(void **state)
+{
+	(void)state;
+	static const char *const names[] = {"current.pem", "current.key"};
+	gate_with(GATE);
+	tree_mkdir(&site.tree, "state");
+	tree_mkdir(&site.tree, "state/tenants");
+	tree_mkdir(&site.tree, MINE);
+	for (size_t i = 0; i < 2; i++) {
+		char name[100], want[200];
+		made.why = NULL;
+		pair_at(MINE, "current");
+		snprintf(name, sizeof name, MINE "/%s", names[i]);
+		tree_unlink(&site.tree, name);
+		load_and_make("posh", "");
+		snprintf(want, sizeof want,
+			"tenants.d/shire.example.ini:4: proof: %s: there is no such file\n", name);
+		assert_string_equal(site_report(), want);
+		assert_int_equal(made.calls, 0);
+		assert_null(site_find("shire.example"));
+	}
+}
+
+/* F07, M10: all of them keep what they had; one of them is told why. */
+static void a_hosts_broken_certificate_is_judged_once_and_changes_nobody(void **state)
+{
+	(void)state;
+	gate_with(GATE "[host]\ncertificate = shire.pem\nkey = shire.key\n");
+	tree_write(&site.tree, "tenants.d/bree.example.ini",
+		"[tenant]\ndomain = bree.example\nbackend = 127.0.0.1:5280\nproof = dane\n");
+	tenant_proven_by("dane", "");
+	const struct tenant *before = tenant_hold(site_find("shire.example"));
+	tree_copy(&site.tree, FIXTURES "moria.pem", "shire.pem", SIZE_MAX);
+	site_reload();
+	assert_string_equal(site_report(),
+		"tenants.d/bree.example.ini:4: proof: shire.key: does not belong to the "
+		"certificate in shire.pem\n"
+		"tenants.d/shire.example.ini:4: proof: shire.pem: the host's certificate cannot be "
+		"used, as was reported before\n");
+	assert_ptr_equal(site_find("shire.example"), before);
+	assert_int_equal(site.result.kept_old, 2);
+	tree_copy(&site.tree, FIXTURES "moria.key", "shire.key", SIZE_MAX);
+	site_reload();
+	assert_string_equal(site_report(), "");
+	assert_ptr_not_equal(site_find("shire.example"), before);
+	tenant_release((struct tenant *)before);
+}
+
 static void who_has_no_certificate_of_his_own_may_not_name_one(void **state)
 {
 	(void)state;
@@ -135,7 +263,7 @@ static void who_has_no_certificate_of_his_own_may_not_name_one(void **state)
 		{"dane", GATE, "[tls]\ncertificate_2 = a\nkey_2 = b\n",
 			"6: certificate_2: a tenant with `proof = dane`"},
 		{"dane", "[gate]\nca_file = root.pem\n", "",
-			"4: proof: `dane` needs `host_name` in fedgate.ini"},
+			"4: proof: `dane` needs `host_name` in fedgate.ini, or `name` in"},
 	};
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		char want[300];
@@ -234,6 +362,10 @@ int main(void)
 		site_test(a_posh_tenant_shows_what_lies_in_its_own_directory),
 		site_test(dane_tenants_show_what_the_host_has),
 		site_test(who_has_no_certificate_of_his_own_may_not_name_one),
+		site_test(what_is_missing_is_made_once),
+		site_test(what_cannot_be_made_is_a_fault),
+		site_test(half_of_a_pair_is_a_fault_and_not_replaced),
+		site_test(a_hosts_broken_certificate_is_judged_once_and_changes_nobody),
 		site_test(a_state_directory_that_fits_no_line_is_a_fault),
 		site_test(what_belongs_together_in_the_gates_file_is_asked_for_together),
 		site_test(a_publisher_needs_a_name_to_publish_under),

@@ -59,6 +59,43 @@ static void what_did_not_change_stays_the_same_object(void **state)
 	assert_int_equal(site.result.changed, 0);
 }
 
+static struct tenant_origin origin(const char *domain)
+{
+	return registry_origin(site.registry, site_find(domain));
+}
+
+/* `fedgate explain` names the line that decided. */
+static void where_a_policy_is_written_is_known_and_follows_the_file(void **state)
+{
+	(void)state;
+	start();
+	struct tenant *shire = site_find("shire.example");
+	assert_string_equal(
+		origin("shire.example").file, tree_path(&site.tree, "tenants.d/shire.example.ini"));
+	assert_int_equal(origin("shire.example").inbound, 0); /* the default */
+	site_tenant("shire.example", "[policy]\ninbound = secure\n\noutbound = secure\n");
+	site_reload();
+	assert_ptr_equal(site_find("shire.example"), shire); /* it says what held anyway */
+	assert_int_equal(origin("shire.example").inbound, 8);
+	assert_int_equal(origin("shire.example").outbound, 10);
+	site_tenant("shire.example", "; words\n[policy]\ninbound = secure\n");
+	site_reload();
+	assert_ptr_equal(site_find("shire.example"), shire);
+	assert_int_equal(origin("shire.example").inbound, 9);
+	assert_int_equal(origin("shire.example").outbound, 0);
+	/* A file with faults does not count, so neither do its lines. */
+	site_tenant("shire.example", "\n\n\n[policy]\ninbound = trustd\n");
+	site_reload();
+	assert_int_equal(site.result.kept_old, 1);
+	assert_int_equal(origin("shire.example").inbound, 9);
+	site_reload();
+	assert_int_equal(origin("shire.example").inbound, 9);
+	tree_write(&site.tree, "tenants.d/shire.example.ini", "");
+	site_reload();
+	assert_int_equal(origin("shire.example").inbound, 9);
+	assert_int_equal(origin("bree.example").inbound, 0);
+}
+
 static void a_changed_tenant_is_new_under_its_old_number(void **state)
 {
 	(void)state;
@@ -468,6 +505,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		site_test(what_did_not_change_stays_the_same_object),
+		site_test(where_a_policy_is_written_is_known_and_follows_the_file),
 		site_test(a_changed_tenant_is_new_under_its_old_number),
 		site_test(a_broken_file_keeps_its_last_good_version_and_the_others_move_on),
 		site_test(every_way_to_lose_a_file_keeps_the_tenant),

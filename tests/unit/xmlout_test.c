@@ -195,6 +195,23 @@ static void a_stream_error_says_why_and_ends_the_stream(void **state)
 		    "</stream:stream>");
 }
 
+/* The peer's admin finds the code in the own log, and ours tells what it means by it. */
+static void every_stream_error_carries_its_code(void **state)
+{
+	(void)state;
+	for (int i = 0; i < ERR_COUNT; i++) {
+		const struct err_row *row = err_row((enum err_code)i);
+		char end[80];
+		struct buf out;
+		buf_init(&out, BUF_UNLIMITED);
+		xml_stream_error(&out, err_make((enum err_code)i), "more");
+		snprintf(end, sizeof end, ": more [%s]</text></stream:error></stream:stream>",
+			row->id);
+		assert_int_equal(strstr(buf_cstr(&out), end) != NULL, *row->condition != '\0');
+		buf_fini(&out);
+	}
+}
+
 /* LV-1, XEP-0190: what is no error ends without one. */
 static void an_ending_that_is_no_error_is_an_end_tag(void **state)
 {
@@ -288,6 +305,7 @@ int main(void)
 		cmocka_unit_test(what_is_escaped_comes_back_as_it_was),
 		cmocka_unit_test(headers_have_the_attributes_of_their_role),
 		cmocka_unit_test(a_stream_error_says_why_and_ends_the_stream),
+		cmocka_unit_test(every_stream_error_carries_its_code),
 		cmocka_unit_test(an_ending_that_is_no_error_is_an_end_tag),
 		cmocka_unit_test(every_reason_is_a_stream_error_of_rfc_6120),
 		cmocka_unit_test(dialback_is_written_with_the_prefix_db),

@@ -330,7 +330,7 @@ class Real(unittest.TestCase):
                                     "external" if kind == 6 else "dialback")
         scene.names.peer(domain, address, starttls=5269)
         # pylint: disable-next=protected-access
-        scene._add(server(host, config, [domain], lab_gate.NAMES), [domain])
+        scene.add(server(host, config, [domain], lab_gate.NAMES), [domain])
         cls.peers[software, kind] = domain
 
     def test_cells_with_stock_servers(self):

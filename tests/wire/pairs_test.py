@@ -23,7 +23,7 @@ class Limited(ScriptedServer):
 class Pairs(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.stage = stage = Stage("pairs", common.BINARY)
+        cls.stage = stage = Stage("pairs", common.BINARY, zones={"hosted.example": "unsigned"})
         cls.addClassCleanup(stage.close)
         stage.tenant("shire.example", tenant={"domains": "conference.shire.example"},
                      identity=stage.ca.issue("shire.example", "conference.shire.example"),

@@ -67,7 +67,7 @@ class Tenants(unittest.TestCase):
         domains = [ascii_name, *impostors, *more]
         words = ([*domains, u_label],) if kind == "prosody" else (host, [*domains, u_label])
         # pylint: disable-next=protected-access
-        scene._add(server(host, module.backend_config(*words), domains, lab_gate.EGRESS), domains)
+        scene.add(server(host, module.backend_config(*words), domains, lab_gate.EGRESS), domains)
         floors = {"inbound": "verified", "outbound": "verified"}
         for name, file in ((ascii_name, ascii_name), (a_label, file_name)):
             scene.names.peer(name, lab_gate.PUBLIC, starttls=5269, direct=5269)

@@ -21,7 +21,7 @@ static struct pending *all;
 static struct {
 	char name[DOMAIN_MAX + 1];
 	enum fake_type type;
-} asked[200];
+} asked[1000];
 static size_t asked_count;
 unsigned fake_ports[4];
 
@@ -88,27 +88,109 @@ static void add_address(struct resolve_answer *a, const char *text)
 	(void)ok;
 }
 
+static void add_tlsa(struct tlsa_set *set, const char *text)
+{
+	unsigned char rdata[3 + 64];
+	unsigned u, sel, m;
+	char hex[130] = "";
+	int n = sscanf(text, "%u %u %u %129[0-9a-f]", &u, &sel, &m, hex);
+	assert(n == 4);
+	(void)n;
+	rdata[0] = (unsigned char)u;
+	rdata[1] = (unsigned char)sel;
+	rdata[2] = (unsigned char)m;
+	size_t len = strlen(hex) / 2;
+	for (size_t i = 0; i < len; i++) {
+		unsigned byte = 0;
+		(void)sscanf(hex + 2 * i, "%2x", &byte);
+		rdata[3 + i] = (unsigned char)byte;
+	}
+	tlsa_add(set, slice_of(rdata, 3 + len));
+}
+
+static const enum ask_kind kinds[] = {[FAKE_SRV] = ASK_SRV,
+	[FAKE_SRV_DIRECT] = ASK_SRV,
+	[FAKE_A] = ASK_ADDR,
+	[FAKE_AAAA] = ASK_ADDR,
+	[FAKE_TLSA] = ASK_TLSA,
+	[FAKE_POSH] = ASK_POSH};
+
+static void add_one(struct answer *a, enum fake_type type, const char *text)
+{
+	if (type == FAKE_SRV || type == FAKE_SRV_DIRECT)
+		add_srv(&a->dns, text);
+	else if (type == FAKE_TLSA && a->dns.secure)
+		add_tlsa(&a->tlsa, text);
+	else if (type != FAKE_TLSA)
+		add_address(&a->dns, text);
+}
+
+/* The words before the data; what is left. */
+static const char *take_words(struct resolve_answer *a, const char *data)
+{
+	char alias[DOMAIN_MAX + 1];
+	data = data ? data : "";
+	if (strncmp(data, "secure", 6) == 0) {
+		a->secure = true;
+		data += 6 + strspn(data + 6, " ");
+	}
+	if (strncmp(data, "ttl=", 4) == 0) {
+		a->ttl = (uint32_t)strtoul(data + 4, NULL, 10);
+		data += strcspn(data, " ");
+		data += strspn(data, " ");
+	}
+	if (sscanf(data, "alias=%253[^ ]", alias) == 1) {
+		a->aliased = true;
+		(void)domain_parse(slice_str(alias), &a->canonical);
+		data += strcspn(data, " ");
+		data += strspn(data, " ");
+	}
+	return data;
+}
+
+static void fill_posh(struct posh_found *f, const struct fake_record *r, const char *data)
+{
+	f->e = err_make(r->status == RESOLVE_NONE      ? ERR_POSH_NONE
+			: r->status == RESOLVE_TIMEOUT ? ERR_POSH_TIMEOUT
+						       : ERR_POSH_FETCH);
+	if (r->status == RESOLVE_DATA)
+		f->e = posh_parse(slice_str(data), &f->document);
+	snprintf(f->url, sizeof f->url, "https://%s/", r->name);
+}
+
+static void fill(struct answer *a, const struct fake_record *r)
+{
+	const char *at = take_words(&a->dns, r->data);
+	a->dns.status = r->status;
+	if (r->type == FAKE_POSH) {
+		a->posh.not_after = fake_wall_s + a->dns.ttl;
+		fill_posh(&a->posh, r, at);
+		return;
+	}
+	while (*at) {
+		add_one(a, r->type, at);
+		at += strcspn(at, ",");
+		at += strspn(at, ", ");
+	}
+	tlsa_settle(&a->tlsa);
+}
+
 static void ask(const char *name, enum fake_type type, struct ticket ticket, int tag)
 {
 	struct pending *p = MEM_NEW(struct pending);
 	uint64_t delay = 1;
 	p->answer = (struct answer){.ticket = ticket,
 		.tag = tag,
-		.kind = type == FAKE_SRV || type == FAKE_SRV_DIRECT ? ASK_SRV : ASK_ADDR,
-		.dns = {.ticket = ticket, .tag = tag, .status = RESOLVE_NONE}};
+		.kind = kinds[type],
+		.dns = {.ticket = ticket, .tag = tag, .status = RESOLVE_NONE},
+		.posh = {.e = err_make(ERR_POSH_NONE), .not_after = fake_wall_s + 300}};
 	for (size_t i = 0; i < table_len; i++) {
 		if (table[i].type != type || strcmp(table[i].name, name) != 0)
 			continue;
 		delay = table[i].delay_ms ? table[i].delay_ms : 1;
-		p->answer.dns.status = table[i].status;
-		for (const char *at = table[i].data; at; at = strchr(at, ',')) {
-			at += strspn(at, ", ");
-			if (type == FAKE_SRV || type == FAKE_SRV_DIRECT)
-				add_srv(&p->answer.dns, at);
-			else
-				add_address(&p->answer.dns, at);
-		}
+		fill(&p->answer, &table[i]);
 	}
+	assert(asked_count < sizeof asked / sizeof *asked);
 	snprintf(asked[asked_count].name, sizeof asked->name, "%s", name);
 	asked[asked_count++].type = type;
 	p->next = all;
@@ -129,4 +211,19 @@ __attribute__((weak)) void ask_addr(
 {
 	(void)a;
 	ask(name->name, family == AF_INET ? FAKE_A : FAKE_AAAA, ticket, tag);
+}
+
+__attribute__((weak)) void ask_tlsa(
+	struct asker *a, const struct domain *base, uint16_t port, struct ticket ticket, int tag)
+{
+	(void)a;
+	(void)port;
+	ask(base->name, FAKE_TLSA, ticket, tag);
+}
+
+__attribute__((weak)) void ask_posh(
+	struct asker *a, const struct domain *domain, struct ticket ticket, int tag)
+{
+	(void)a;
+	ask(domain->name, FAKE_POSH, ticket, tag);
 }

@@ -4,14 +4,17 @@
 
 #include "fake_worker.h"
 
-enum fake_type { FAKE_SRV, FAKE_SRV_DIRECT, FAKE_A, FAKE_AAAA };
+enum fake_type { FAKE_SRV, FAKE_SRV_DIRECT, FAKE_A, FAKE_AAAA, FAKE_TLSA, FAKE_POSH };
 
 struct fake_record {
 	const char *name;
 	enum fake_type type;
 	enum resolve_status status;
-	/* SRV: "PRIORITY PORT TARGET"; addresses: text; several separated by ", ". A port that is 0
-	 * means fake_port. */
+	/* SRV: "PRIORITY PORT TARGET", where a port may be "@0"; addresses: text; TLSA, under the
+	 * base domain whatever the port: "U S M HEX"; several separated by ", ". POSH: a document;
+	 * RESOLVE_NONE: there is none, other statuses: it could not be had.
+	 * Before it may stand "secure ", "ttl=SECONDS " (POSH: how long the answer holds) and
+	 * "alias=NAME " (the name at the end of a chain of CNAMEs), in this order. */
 	const char *data;
 	uint64_t delay_ms;
 };

@@ -48,11 +48,13 @@ struct fake_worker *fake_worker_new(void)
 	w->gate = &f->gate;
 	w->timers = timers_new(w->loop);
 	w->delegations = map_new(1);
+	w->proofs = map_new(1);
 	w->breakers = breakers_new(1);
 	buf_init(&w->plain, BUF_UNLIMITED);
 	buf_init(&w->repaired, BUF_UNLIMITED);
 	w->addresses = MEM_NEW(struct stanza_addresses);
 	stanza_addresses_init(w->addresses);
+	f->gate.proofs_dane = f->gate.proofs_posh = true;
 	f->gate.stanza_bytes = 262144;
 	f->gate.queue_stanzas = 1000;
 	f->gate.queue_bytes = 4000000;
@@ -75,6 +77,7 @@ void fake_worker_free(struct fake_worker *f)
 	assert(left == 0);
 	(void)left;
 	map_free(f->w.delegations);
+	map_free(f->w.proofs);
 	breakers_free(f->w.breakers);
 	buf_fini(&f->w.plain);
 	buf_fini(&f->w.repaired);

@@ -1,0 +1,6 @@
+#ifndef FEDGATE_BASE_VERSION_H
+#define FEDGATE_BASE_VERSION_H
+
+#define FEDGATE_VERSION "0.1.0"
+
+#endif

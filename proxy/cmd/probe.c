@@ -1,0 +1,248 @@
+/* `fedgate probe DOMAIN`: does what a peer of the domain does and says it step by step, then what
+ * is wrong, who must act, and how far the domain is proven. For a tenant of this gate it also knows
+ * what should be published. Nothing of it needs the daemon, and nothing is changed. */
+#include "cmd/cmd.h"
+#include "cmd/probe_inside.h"
+
+#include "base/mem.h"
+#include "core/secret.h"
+#include "tenants/load.h"
+#include "trust/pem.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { FINE = 0, USAGE = 2, CANNOT_RUN = 3, PEM_MAX = 256 * 1024, CA_MAX = 16 * 1024 * 1024 };
+
+static const char usage_text[] =
+	"usage: fedgate probe DOMAIN [--as TENANT] [--inbound] [--json] [--config FILE]\n"
+	"  --as TENANT    prove ourselves as this tenant (needs the right to read its key)\n"
+	"  --inbound      judge the domain as if it had called us, not we it\n"
+	"  --json         everything as one JSON object\n"
+	"  --config FILE  the gate's own file (" CMD_DEFAULT_CONFIG "); without one: defaults\n";
+
+struct wish {
+	const char *domain, *as, *config;
+	bool inbound, json, help, config_given;
+};
+
+/* ---- what is wanted ---- */
+
+static bool read_arguments(int argc, char **argv, struct wish *w)
+{
+	*w = (struct wish){.config = CMD_DEFAULT_CONFIG};
+	for (int i = 1; i < argc; i++) {
+		const char *a = argv[i];
+		if (strcmp(a, "--as") == 0 && argv[i + 1])
+			w->as = argv[++i];
+		else if (strcmp(a, "--config") == 0 && argv[i + 1])
+			w->config_given = (w->config = argv[++i]) != NULL;
+		else if (strcmp(a, "--inbound") == 0)
+			w->inbound = true;
+		else if (strcmp(a, "--json") == 0)
+			w->json = true;
+		else if (strcmp(a, "--help") == 0 || strcmp(a, "-h") == 0)
+			w->help = true;
+		else if (*a != '-' && !w->domain)
+			w->domain = a;
+		else
+			return false;
+	}
+	return w->help || w->domain;
+}
+
+static int cannot(const char *what, const char *why)
+{
+	fprintf(stderr, "fedgate probe: %s: %s\n", what, why);
+	return CANNOT_RUN;
+}
+
+/* ---- the gate's configuration, if there is one ---- */
+
+static bool load(struct probe *p, const struct wish *w)
+{
+	struct faults faults;
+	const struct load_options options = {.now = (int64_t)time(NULL)};
+	faults_init(&faults);
+	bool there = w->config_given || access(w->config, R_OK) == 0;
+	p->gate = there ? load_gate(w->config, &faults)
+			: load_gate_text(SLICE_LIT(""), "defaults", "/", &faults);
+	if (p->gate && there)
+		p->tenants = load_tenants(p->gate, NULL, &options, &faults).registry;
+	if (!p->gate)
+		fputs(buf_cstr(&faults.text), stderr);
+	faults_fini(&faults);
+	if (!p->tenants)
+		p->tenants = registry_new();
+	return p->gate != NULL;
+}
+
+static struct cert_set *read_authorities(const char *path)
+{
+	struct buf pem;
+	struct file_id id;
+	struct err e;
+	struct cert_set *set = NULL;
+	buf_init(&pem, CA_MAX);
+	if (path && !err_is(file_read(path, CA_MAX, &pem, &id)))
+		set = cert_set_new(buf_peek(&pem), NULL, &e);
+	buf_fini(&pem);
+	return set;
+}
+
+/* The first certificate of a chain's file. */
+static void read_leaf(const char *path, struct probe_leaf *out)
+{
+	struct buf pem;
+	struct file_id id;
+	struct slice label;
+	struct err e;
+	buf_init(&pem, PEM_MAX);
+	if (path && !err_is(file_read(path, PEM_MAX, &pem, &id))) {
+		struct slice rest = buf_peek(&pem);
+		out->known = pem_next(&rest, &label, &out->der, &e) &&
+			     slice_eq_str(label, "CERTIFICATE");
+	}
+	buf_fini(&pem);
+}
+
+/* ---- who we are ---- */
+
+static struct err read_credential(const struct tenant *t, struct credential **out)
+{
+	struct buf chain, key;
+	struct file_id id;
+	buf_init(&chain, PEM_MAX);
+	buf_init(&key, PEM_MAX);
+	key.secret = true;
+	*out = credential_new();
+	struct err e = file_read(t->certificate, PEM_MAX, &chain, &id);
+	if (!err_is(e))
+		e = file_read(t->key, PEM_MAX, &key, &id);
+	if (!err_is(e))
+		e = credential_add(*out, buf_peek(&chain), buf_peek(&key));
+	buf_fini(&chain);
+	buf_fini(&key);
+	return e;
+}
+
+/* The daemon answers the question that our dialback key causes: it has the same secret. */
+static void read_secret(struct probe *p)
+{
+	struct secrets s;
+	const char *why;
+	if (access(p->gate->secret_file, R_OK) != 0) /* never made here */
+		return;
+	p->has_secret = secrets_load(p->gate->secret_file, &s, &why);
+	p->secret = s.now;
+	mem_wipe(&s, sizeof s);
+}
+
+static int become(struct probe *p, const char *name)
+{
+	struct err e = domain_parse(slice_str(name), &p->from);
+	p->as = err_is(e) ? NULL : registry_find(p->tenants, &p->from);
+	if (!p->as)
+		return cannot(name, "is no tenant of this gate; --as wants one of tenants.d");
+	e = read_credential(p->as, &p->credential);
+	if (err_is(e))
+		return cannot(name, "its certificate and key cannot be read; root can");
+	read_secret(p);
+	return FINE;
+}
+
+/* Some name has to stand in the stream's header. */
+static void be_nobody(struct probe *p)
+{
+	char host[256] = "";
+	(void)gethostname(host, sizeof host - 1);
+	p->from = p->gate->host_name;
+	if (!domain_is_set(&p->from) && err_is(domain_parse(slice_str(host), &p->from)))
+		(void)domain_parse(SLICE_LIT("probe.invalid"), &p->from);
+}
+
+/* ---- the probe ---- */
+
+static int set_up(struct probe *p, const struct wish *w)
+{
+	struct err e = domain_parse(slice_str(w->domain), &p->domain);
+	if (err_is(e)) {
+		fprintf(stderr, "fedgate probe: %s: %s\n", w->domain, err_row(e.code)->sentence);
+		return USAGE;
+	}
+	if (!load(p, w))
+		return cannot(w->config, "cannot be used; run: fedgate check");
+	p->own = registry_find(p->tenants, &p->domain);
+	p->authorities = read_authorities(p->gate->ca_file);
+	if (p->own) {
+		const struct record_wish all = {.now = (int64_t)time(NULL)};
+		(void)record_set_make(&p->records, p->gate, p->own, &all);
+		read_leaf(p->own->certificate, &p->now);
+		read_leaf(p->own->next_certificate, &p->next);
+	}
+	if (!w->as)
+		be_nobody(p);
+	int status = w->as ? become(p, w->as) : FINE;
+	if (status != FINE)
+		return status;
+	p->lookup = lookup_new(p->gate, &e);
+	if (!p->lookup)
+		return cannot("DNS and HTTPS", err_row(e.code)->sentence);
+	if (p->gate->dns_trust_anchor && lookup_root(p->lookup)->status == RESOLVE_BOGUS)
+		return cannot(err_row(ERR_DNS_ROOT)->sentence,
+			"the resolver takes signatures away, or the trust anchor is another "
+			"root's; see `forward` and `trust_anchor` in section [dns]");
+	return FINE;
+}
+
+static void tear_down(struct probe *p)
+{
+	if (p->lookup)
+		lookup_free(p->lookup);
+	probe_report_free(p->report);
+	record_set_fini(&p->records);
+	credential_release(p->credential);
+	cert_set_release(p->authorities);
+	registry_free(p->tenants);
+	gate_free(p->gate);
+	buf_fini(&p->now.der);
+	buf_fini(&p->next.der);
+	mem_wipe(&p->secret, sizeof p->secret);
+	mem_free(p);
+}
+
+static int run(struct probe *p)
+{
+	char name[DOMAIN_UNICODE_MAX + 1];
+	struct slice unicode = domain_unicode(&p->domain, name);
+	probe_say(p->report, SAY_INFO, "probe", err_ok(), "%s%s, as %s", unicode.ptr,
+		p->own ? " (a tenant of this gate)" : "", p->from.name);
+	if (!slice_eq(unicode, domain_slice(&p->domain)))
+		probe_find(p->report, FIND_TWO_SPELLINGS, unicode.ptr, p->domain.name, NULL, NULL);
+	probe_dns(p);
+	probe_web(p);
+	probe_peers(p);
+	probe_backend(p);
+	return probe_report_close(p->report, &p->domain);
+}
+
+int cmd_probe(int argc, char **argv)
+{
+	struct wish w;
+	if (!read_arguments(argc, argv, &w) || w.help) {
+		fputs(usage_text, w.help ? stdout : stderr);
+		return w.help ? FINE : USAGE;
+	}
+	struct probe *p = MEM_NEW(struct probe);
+	buf_init(&p->now.der, PROBE_LEAF_MAX);
+	buf_init(&p->next.der, PROBE_LEAF_MAX);
+	p->inbound = w.inbound;
+	p->report = probe_report_new(w.json);
+	int status = set_up(p, &w);
+	if (status == FINE)
+		status = run(p);
+	tear_down(p);
+	return status;
+}
