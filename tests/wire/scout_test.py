@@ -219,11 +219,12 @@ class Scout(unittest.TestCase):
             ("forged.example", evildns.forge("0 0 5269 evil.example."), "FG-D05"),
             ("bare.example", evildns.forge("0 0 5269 evil.example.", strip_signatures=True),
              "FG-D05"),
-            # As many as a message holds: without signatures; where none are due; and as many as
-            # its header says that it holds.
+            # Many: without signatures; where none are due; as many as a message holds, which the
+            # resolver cannot pass on; fewer than its header says.
             ("many.example", evildns.many_srv(1600, "xmpp.rohan.example."), "FG-D05"),
             ("many.loose.example", evildns.many_srv(1600, "xmpp.rohan.example."), "FG-N01"),
             ("more.loose.example", evildns.many_srv(10000, "xmpp.rohan.example."), "FG-D03"),
+            ("claim.loose.example", evildns.many_srv(1000, "xmpp.rohan.example.", 10000), "FG-D03"),
             ("refused.loose.example", evildns.fail("REFUSED"), "FG-D03"),
             ("failed.loose.example", evildns.fail("SERVFAIL"), "FG-D03"),
             ("silent.loose.example", evildns.silent, "FG-D0[34]"),
