@@ -139,7 +139,7 @@ class Scout(unittest.TestCase):
         peers = [f"p{number}.example" for number in range(4)]
         self.begin(*peers, "late.example")
         flows = [Flow(self.dial(peer), f"f{number}", "frodo@shire.example/x", f"a@{peer}",
-                      per_second=750) for number, peer in enumerate(peers)]
+                      count=1500, per_second=500) for number, peer in enumerate(peers)]
         used = {event["n"] for event in self.gate.events("stream-up", self.mark, leg="W-OUT")}
         self.assertEqual(used, {0, 1})  # both workers have something to lose
         for _ in range(3):
@@ -247,7 +247,8 @@ class Scout(unittest.TestCase):
             with self.subTest(domain=name):
                 self.assertRegex(self.reason_of(links[name], name), f"^{reason}$")
         self.assertLess(time.monotonic() - began, 8)
-        self.assertLess(int(status_of(self.scout())["VmRSS"].split()[0]) - before, 16384)
+        if not common.SANITIZED:
+            self.assertLess(int(status_of(self.scout())["VmRSS"].split()[0]) - before, 16384)
         self.assertEqual(self.gate.events("child-lost", self.mark), [])
 
     def reason_of(self, link, domain):
