@@ -446,6 +446,7 @@ class Share(unittest.TestCase):
         stage.names.peer("veto.example", stage.world.address, starttls=5269)
         stage.names.tlsa("xmpp.veto.example", 5269, 3, 1, 1, w.stranger.chain)
         w.start()
+        cls.gate = stage.gate
 
     def features(self, domain, identity, host):
         with self.stage.connect(host) as peer:
@@ -460,6 +461,15 @@ class Share(unittest.TestCase):
             self.assertNotIn("EXTERNAL", self.features(domain, wrong, self.peers[0]))
         fetched = sum(bool(self.world.web.requests(domain)) for domain in self.flood)
         self.assertEqual(fetched, 3)
+        with self.subTest("the log says why"):
+            mark = self.gate.mark()
+            with self.stage.connect(self.peers[0]) as peer:
+                peer.header(self.flood[8], "strict.example")
+                peer.starttls("strict.example", wrong)
+                peer.send(header(self.flood[8], "strict.example"))
+                peer.expect_closed(5)
+            refused = self.gate.wait_event("refused", 5, mark, **{"from": self.flood[8]})
+            self.assertIn("posh:FG-R05", refused["evidence"])
         with self.subTest("and none of the others is asked for by dialback"):
             with self.stage.connect(self.peers[0]) as peer:
                 peer.header(self.flood[8], "shire.example")
