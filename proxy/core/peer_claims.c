@@ -390,7 +390,7 @@ static bool by_certificate(const struct pair *pair)
 	       (pair->proof == PROOF_EXTERNAL || pair->proof == PROOF_CERTIFICATE);
 }
 
-/* By what is known at this moment. */
+/* By what is known at this moment. Records that might say no, and are not known, do not say yes. */
 static bool still_proven(struct peer_in *p, struct pair_in *pi)
 {
 	struct weighed w;
@@ -399,7 +399,7 @@ static bool still_proven(struct peer_in *p, struct pair_in *pi)
 		return false;
 	if (by_certificate(pi->pair)) {
 		weigh_domain(p, d, proofs_last_known(p->worker, d), pi->by, true, &w);
-		if (w.v.decision != POLICY_ACCEPT)
+		if (w.v.decision != POLICY_ACCEPT || w.c.of[PROOF_DANE].why.code == ERR_PROOF_LATE)
 			return false;
 		pi->by = w.v.by;
 		renewal_proven(&pi->renewal, w.v.judge_again);

@@ -238,6 +238,24 @@ class Reload(unittest.TestCase):
             peer.expect_closed(5)
         self.assertEqual(self.canary.bytes, 0)
 
+    def test_dane_is_switched_on_between_the_offer_of_external_and_its_use(self):
+        """DANE-1: what is not known yet is not taken for harmless."""
+        self.shire()
+        self.stage.server("rohan.example", port=5300)
+        self.stage.names.tlsa("xmpp.rohan.example", 5300, 3, 1, 1,
+                              self.stage.other_ca.issue("rohan.example").chain)
+        self.gate.set("proofs", dane="no")
+        self.stage.start()
+        with self.stage.secured("rohan.example", "shire.example") as peer:
+            self.assertIn("EXTERNAL", peer.features())
+            self.gate.set("proofs", dane="yes")
+            self.reload()
+            self.assertEqual(peer.external("rohan.example"), "success")
+            peer.send(header("rohan.example", "shire.example"))
+            peer.send(message("a@rohan.example", "frodo@shire.example", "x", "evil"))
+            peer.expect_closed(5)
+        self.assertEqual(self.canary.bytes, 0)
+
 
 if __name__ == "__main__":
     unittest.main(verbosity=2)
