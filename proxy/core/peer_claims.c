@@ -345,6 +345,15 @@ static struct err refused_at_once(const struct claim *c)
 	return err_ok();
 }
 
+/* Who was asked for by dialback has no certificate to judge again: it is not ours, and that is all.
+ */
+static void leave_be(struct claim *c)
+{
+	struct pair_in *pi = c->pair->user;
+	pi->judged = c->peer->worker->generation;
+	claim_end(c);
+}
+
 static void on_looked(void *arg, enum delegation_state points)
 {
 	struct claim *c = arg;
@@ -353,6 +362,8 @@ static void on_looked(void *arg, enum delegation_state points)
 	struct err why = refused_at_once(c);
 	if (err_is(why))
 		refuse(c, why);
+	else if (rests_on(c) == PROOF_ASKED)
+		leave_be(c);
 	else
 		step(c, false);
 }
