@@ -192,8 +192,6 @@ static void read_alias(const struct ub_result *result, struct resolve_answer *a)
 	if (!to.len || slice_ieq(to, from))
 		return;
 	a->aliased = true;
-	if (to.ptr[to.len - 1] == '.')
-		to.len--;
 	(void)domain_parse(to, &a->canonical);
 }
 
@@ -355,6 +353,8 @@ static int configure(struct ub_ctx *ctx, const struct resolve_config *c)
 		failed = allow_parallel(ctx, c->max_pending);
 	for (size_t i = 0; !failed && i < sizeof options / sizeof *options; i++)
 		failed = ub_ctx_set_option(ctx, options[i].option, options[i].value);
+	if (!failed && c->whole_ttl)
+		failed = ub_ctx_set_option(ctx, "cache-max-ttl:", "604800");
 	/* libunbound reads it at the first question, and then says no more than that it failed. */
 	if (!failed && c->trust_anchor && access(c->trust_anchor, R_OK) != 0)
 		failed = UB_READFILE;
