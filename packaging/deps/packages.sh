@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs, with apt, the Debian packages that the Makefile needs and that are missing.
 #
-#   packaging/deps/packages.sh build|test|lab|backports|all     any number of these words
+#   packaging/deps/packages.sh build|test|lab|bench|backports|all     any number of these words
 #   packaging/deps/packages.sh --list build|test|lab|...        only prints what they stand for
 #
 # A service which such a package brings along is neither started nor left enabled; services that
@@ -13,9 +13,10 @@ build='gcc libc6-dev make pkg-config binutils patch dpkg-dev debian-archive-keyr
 	libjansson-dev libcurl4-openssl-dev libssl-dev dns-root-data'
 test='clang libclang-rt-14-dev clang-format-14 clang-tidy cppcheck libcmocka-dev libexpat1-dev
 	python3 python3-dnspython python3-cryptography openssl gnutls-bin sslscan
-	systemd python3-seccomp'
+	systemd python3-seccomp valgrind'
 lab='prosody lua-unbound ejabberd knot knot-dnsutils nginx-light curl openssl iproute2 nftables procps
 	util-linux python3 python3-cryptography python3-dnspython python3-openssl libunbound8'
+bench='haproxy nginx-light libnginx-mod-stream hitch'
 backports='debootstrap debian-archive-keyring'
 
 policy=/usr/sbin/policy-rc.d
@@ -33,8 +34,9 @@ words_of() {
 		test) echo "$test" ;;
 		lab) echo "$lab" ;;
 		backports) echo "$backports" ;;
+		bench) echo "$bench" ;;
 		all) echo "$build $test $lab" ;;
-		*) die "unknown word '$set': build, test, lab, backports or all" ;;
+		*) die "unknown word '$set': build, test, lab, bench, backports or all" ;;
 		esac
 	done | tr -s ' \t' '\n' | grep . | sort -u
 }
@@ -127,7 +129,7 @@ trap 'rm -rf "$scratch"' EXIT
 trap 'exit 129' HUP
 trap 'exit 130' INT
 trap 'exit 143' TERM
-[ $# -gt 0 ] || die "usage: packages.sh [--list] build|test|lab|backports|all"
+[ $# -gt 0 ] || die "usage: packages.sh [--list] build|test|lab|bench|backports|all"
 if [ "$1" = --list ]; then
 	shift
 	words_of "$@"
