@@ -66,6 +66,7 @@
 
 /* PSA: TLS 1.3 uses it for key shares and its key schedule */
 #define MBEDTLS_PSA_CRYPTO_C
+#define MBEDTLS_PSA_KEY_STORE_DYNAMIC /* else 32 open handshakes keep everybody else out */
 
 /* TLS */
 #define MBEDTLS_SSL_TLS_C
