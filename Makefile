@@ -6,6 +6,8 @@
 #   make test          installs what is missing, builds, runs every test (ONLY=step: that step)
 #   make test-all      the same, with every compiler, sanitizer and backend version
 #   make test-backports  the tests with real servers, against those of bookworm-backports
+#   make bench         measures fedgate beside HAProxy, nginx, hitch, Prosody and ejabberd, in
+#                      build/bench (BENCH_SECONDS, BENCH_ROUNDS, BENCH_CASES: tests/bench/bench.py)
 #   make deps          installs, with apt, what building needs
 #   make install       PREFIX, DESTDIR: binary, systemd unit, user, example configuration
 #   make uninstall     takes the same away, but for configuration and secrets
@@ -51,7 +53,7 @@ obj	  = $(patsubst %.c,$(B)/obj/%.o,$(1))
 UNITS	 := $(patsubst tests/unit/%.c,$(B)/unit/%,$(UNIT_SRC))
 WIRED	 := $(patsubst tests/unit-net/%.c,$(B)/unit-net/%,$(WIRED_SRC))
 
-.PHONY: all help deps demo demo-down test test-all test-backports tests-built units fuzz fuzz-long \
+.PHONY: all help deps demo demo-down bench test test-all test-backports tests-built units fuzz fuzz-long \
 	format check-format install uninstall clean distclean
 .SECONDARY:
 all: $(B)/fedgate
@@ -59,7 +61,7 @@ all: $(B)/fedgate
 help:
 	@sed -n 's/^#   //p' $(firstword $(MAKEFILE_LIST))
 
-$(B)/obj/%.o: %.c | $(MBEDTLS)/lib/libmbedtls.a
+$(B)/obj/%.o: %.c $(MBEDTLS)/lib/libmbedtls.a
 	@mkdir -p $(@D)
 	@echo "  CC    $<"
 	@$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
@@ -80,7 +82,7 @@ $(B)/libgate.a: $(call obj,$(GATE_SRC)) $(B)/gate.list
 	@rm -f $@
 	@$(AR) rcs $@ $(filter %.o,$^)
 
-$(B)/fedgate: $(call obj,$(MAIN_SRC)) $(B)/libgate.a $(B)/libpure.a
+$(B)/fedgate: $(call obj,$(MAIN_SRC)) $(B)/libgate.a $(B)/libpure.a $(MBEDTLS)/lib/libmbedtls.a
 	@echo "  LINK  $@"
 	@$(CC) $(LDFLAGS) -o $@ $(call obj,$(MAIN_SRC)) $(B)/libgate.a $(B)/libpure.a $(LIBS)
 
@@ -133,6 +135,13 @@ $(B)/obj/tests/unit/posh_second_test.o: CPPFLAGS += -DPOSH_DIR='"$(B)/posh"'
 # A stranger's key that takes a third of a second to compute with is refused when it is read.
 $(B)/fedgate $(WIRED): LDFLAGS += -Wl,--wrap=mbedtls_pk_parse_subpubkey,-u,__wrap_mbedtls_pk_parse_subpubkey
 
+# The load of `make bench`; OpenSSL, so that what it costs is not ours.
+BENCH_OBJ := $(call obj,$(wildcard tests/bench/loadgen/*.c))
+$(B)/bench/loadgen: $(BENCH_OBJ)
+	@mkdir -p $(@D)
+	@echo "  LINK  $@"
+	@$(CC) $(LDFLAGS) -o $@ $^ -lssl -lcrypto
+
 units: $(UNITS) $(WIRED) $(CERTS) $(POSH)
 	@for t in $(UNITS) $(WIRED); do echo "== $$t"; $$t || exit 1; done
 
@@ -152,7 +161,7 @@ FUZZ_ENV := ASAN_OPTIONS=quarantine_size_mb=4:malloc_context_size=4
 
 # What the fuzzer steers by is our code, not the tests' own.
 $(B)/fuzz/obj/proxy/%.o $(B)/fuzz/obj/tenants/%.o: FUZZ_COV := -fsanitize=fuzzer-no-link
-$(B)/fuzz/obj/%.o: %.c | $(MBEDTLS)/lib/libmbedtls.a
+$(B)/fuzz/obj/%.o: %.c $(MBEDTLS)/lib/libmbedtls.a
 	@mkdir -p $(@D)
 	@echo "  FUZZ  $<"
 	@clang $(CPPFLAGS) -Itests/lib -std=c11 -O1 -g $(FUZZ_SAN) $(FUZZ_COV) \
@@ -194,7 +203,7 @@ $(MBEDTLS)/lib/libmbedtls.a: packaging/deps/mbedtls.sh packaging/deps/fedgate_mb
 # ---- what a person types ----
 
 # Everything that the unit tests need; tests/run.py runs them.
-tests-built: all $(UNITS) $(WIRED) $(CERTS) $(POSH)
+tests-built: all $(UNITS) $(WIRED) $(B)/bench/loadgen $(CERTS) $(POSH)
 
 # Nothing may be taken for granted here: on a fresh machine not even pkg-config and python3 are
 # there. So the packages come first, then a second make.
@@ -208,6 +217,11 @@ demo:
 
 demo-down:
 	@PYTHONPATH=tests $(PYTHON) -B -m lab.net down
+
+bench:
+	@packaging/deps/packages.sh build lab bench
+	@$(MAKE) --no-print-directory -j2 all $(B)/bench/loadgen
+	@$(PYTHON) -B tests/bench/bench.py $(B)/fedgate $(B)/bench/loadgen $(B)/bench
 
 test:
 	@packaging/deps/packages.sh build test lab
@@ -252,5 +266,5 @@ distclean: clean
 	rm -rf build
 
 -include $(patsubst %.o,%.d,$(call obj,$(PURE_SRC) $(GATE_SRC) $(MAIN_SRC) $(UNIT_SRC) $(WIRED_SRC) \
-	$(WIRED_LIB_SRC) $(LIB_SRC)))
+	$(WIRED_LIB_SRC) $(LIB_SRC)) $(BENCH_OBJ))
 -include $(patsubst %.o,%.d,$(FUZZ_OBJ) $(FUZZERS:$(B)/fuzz/%=$(B)/fuzz/obj/tests/fuzz/%.o))

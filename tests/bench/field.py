@@ -7,6 +7,7 @@ that all traffic goes over loopback.
         field.load(proxy, "proxy", "handshake", count=400, at_once=16)
 """
 
+import functools
 import json
 import os
 import pathlib
@@ -33,7 +34,6 @@ SERVER_CPU, LOAD_CPU = "0", "1"
 PEERS, TENANTS = "p%ld.peers.example", "t%06ld.tenants.example"
 RSA_TENANT, XMPP_DOMAIN = "rsa.example", "server.example"
 PAIRS = 1000
-IDLE_CONNECTIONS = 4096
 
 
 def descendants(pid):
@@ -64,11 +64,12 @@ class Failed(Exception):
 
 
 class Server:
-    """Somebody under test: the host it is on, its process, and what the load must know."""
+    """Somebody under test: the host it is on, its process, what the load must know, and how to
+    start it anew."""
 
-    def __init__(self, name, target, host, process, **options):
+    def __init__(self, name, target, host, process, again, **options):
         self.name, self.target, self.host, self.process = name, target, host, process
-        self.options = options
+        self.again, self.options = again, options
 
     def pids(self):
         return descendants(self.process.pid)
@@ -135,7 +136,7 @@ class Field:
         process = self.box.popen(["taskset", "-c", SERVER_CPU, self.binary, "serve", "--config",
                                   self.gate.dir / "fedgate.ini"], log=self.gate.log)
         self.box.wait_for_port(5269, process)
-        return Server("fedgate", "gate", self.box, process, server=f"{lab_gate.PUBLIC}:5269",
+        return Server("fedgate", "gate", self.box, process, lambda: self.fedgate(tenants), server=f"{lab_gate.PUBLIC}:5269",
                       egress=f"{lab_gate.EGRESS}:5275", backend=BACKEND, world=WORLD,
                       tenants=TENANTS, tenant_count=tenants)
 
@@ -150,10 +151,14 @@ class Field:
             argv = ["taskset", "-c", SERVER_CPU, name, *words, config]
             process = self.box.popen(argv, log=self.box.dir / f"{name}.out")
             self.box.wait_for_port(ports["rsa_port"], process, address="127.0.0.1")
-            found[name] = Server(name, "proxy", self.box, process, backend=PLAIN,
+            again = functools.partial(self._proxy, name)
+            found[name] = Server(name, "proxy", self.box, process, again, backend=PLAIN,
                                  server=f"127.0.0.1:{ports['port']}",
                                  rsa=f"127.0.0.1:{ports['rsa_port']}")
         return found
+
+    def _proxy(self, name):
+        return self.proxies((name,))[name]
 
     def _proxy_config(self, name, ports):
         text = (HERE / "configs" / f"{name}.conf").read_text(encoding="utf-8")
@@ -183,7 +188,7 @@ class Field:
             for pid in descendants(made.process.pid):
                 subprocess.run(["taskset", "-a", "-p", "-c", SERVER_CPU, str(pid)],
                                stdout=subprocess.DEVNULL, check=False)
-            found[name] = Server(name, "server", host, made.process, server=f"{address}:5269",
+            found[name] = Server(name, "server", host, made.process, None, server=f"{address}:5269",
                                  c2s=f"{address}:5222", tenants=XMPP_DOMAIN)
         return found
 
@@ -217,7 +222,11 @@ class Field:
         return result
 
     def idle(self, server, count, **options):
-        """PSS in KiB that each of so many idle connections costs the server."""
+        """PSS in KiB that each of so many idle connections costs a server that has served nobody
+        before: otherwise what the heap has kept would hide it. Returns it and the new server."""
+        server.stop()
+        server = server.again()
+        self.load(server, "handshake", count=1, **options)
         before = pss_kib(server.pids())
         argv = self._argv(server, "idle", count=count, at_once=32, **options)
         with subprocess.Popen(server.host.command(argv), stdin=subprocess.PIPE, text=True,
@@ -228,7 +237,7 @@ class Field:
             errors = load.communicate("\n")[1]
         if not line or not json.loads(line)["good"]:
             raise Failed(f"{server.name} idle {count}: {line} {errors[-1500:]}")
-        return (after - before) / count
+        return (after - before) / count, server
 
     def close(self):
         self.net.close()
