@@ -12,6 +12,7 @@ import os
 import pathlib
 import platform
 import resource
+import statistics
 import subprocess
 import sys
 import time
@@ -130,7 +131,6 @@ class Bench:
             label = f"{count:,}"
             server, seconds = self.started(field, count)
             start.setdefault(label, []).append(seconds)
-            memory.setdefault(label, []).append(pss_kib(server.pids()))
             job = {"at_once": 16, "identity": "one-ca", "external": 1, "pairs": WARM_TENANTS,
                    "stride": max(count // WARM_TENANTS, 1)}
             self.cost(field, server, "handshake", count=2 * WARM_TENANTS, **job)
@@ -138,9 +138,10 @@ class Bench:
             cost.setdefault(label, []).extend(
                 self.cost(field, server, "handshake", count=number, **job)
                 for _ in range(self.rounds))
+            memory.setdefault(label, []).append(pss_kib(server.pids()))
             server.stop()
         most = f"{cases.TENANT_COUNTS[-1]:,}"
-        each = (min(memory[most]) - min(memory[f"{first:,}"])) / (cases.TENANT_COUNTS[-1] - first)
+        each = (memory[most][0] - statistics.median(memory[f"{first:,}"])) / (cases.TENANT_COUNTS[-1] - first)
         self.add_growth("tenants-handshake", "mutual handshake on warm tenants", "us", cost)
         self.add_growth("tenants-start", "until the port is open", "s", start)
         self.add_growth("tenants-memory", "PSS of all processes", "KiB", memory)

@@ -81,7 +81,7 @@ class Server:
 class Field:
     """Made once for a run of the benchmark."""
 
-    def __init__(self, binary, loadgen, label="bench"):
+    def __init__(self, binary, loadgen, label="bench", pairs=PAIRS):
         self.binary, self.loadgen = pathlib.Path(binary).resolve(), pathlib.Path(loadgen).resolve()
         self.net = Net(label)
         try:
@@ -90,7 +90,7 @@ class Field:
                 self.box.run(["ip", "addr", "add", f"{address.split(':')[0]}/24", "dev", "eth0"])
             self.names = NameServer(self.net.host("names", lab_gate.NAMES))
             self._make_identities()
-            self._make_gate()
+            self._make_gate(pairs)
         except BaseException:
             self.close()
             raise
@@ -112,12 +112,12 @@ class Field:
         files = {end: self.box.file(f"tls/{name}.{end}", one) for end, one in text.items()}
         return type("Identity", (), files)
 
-    def _make_gate(self):
+    def _make_gate(self, pairs):
         self.gate = lab_gate.Gate(self.box, self.binary, self.trust, workers=1)
         self.gate.set("gate", max_per_address=1000000, max_connections=100000)
         self.gate.set("limits", connections_per_second=1000, idle_seconds=3600)
         self.gate.set("log", level="warn")
-        for number in range(PAIRS):
+        for number in range(pairs):
             self.names.peer(f"p{number}.peers.example", WORLD.split(":")[0], direct=5270,
                             host="world.example")
         self.names.start()
@@ -227,12 +227,13 @@ class Field:
         server.stop()
         server = server.again()
         self.load(server, "handshake", count=1, **options)
+        time.sleep(0.3)
         before = pss_kib(server.pids())
         argv = self._argv(server, "idle", count=count, at_once=32, **options)
         with subprocess.Popen(server.host.command(argv), stdin=subprocess.PIPE, text=True,
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE) as load:
             line = load.stdout.readline()
-            time.sleep(0.5)
+            time.sleep(0.3)
             after = pss_kib(server.pids())
             errors = load.communicate("\n")[1]
         if not line or not json.loads(line)["good"]:

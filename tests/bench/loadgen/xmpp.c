@@ -94,13 +94,23 @@ static int sender_more(struct link *l)
 	return 0;
 }
 
+/* A round is begun only when it will be finished: nothing is on its way at the end, for which the
+ * gate would dial when we are gone. */
+static void begin_round(struct link *sender)
+{
+	if (tally.sent >= plan.count)
+		return;
+	tally.sent++;
+	send_one(sender);
+}
+
 void xmpp_start(struct link *l)
 {
 	bool sends = l->part == (plan.job == JOB_DOWN ? &part_caller : &part_peer);
 	if (!sends)
 		return;
 	if (plan.job == JOB_ROUNDTRIP)
-		send_one(l);
+		begin_round(l);
 	else
 		l->pumping = true;
 	link_touch(l);
@@ -132,6 +142,17 @@ static long take_messages(struct link *l)
 	return count;
 }
 
+static void next_leg(const struct link *l, struct link *next, long count)
+{
+	if (l->part == &part_backend) {
+		send_one(next);
+	} else {
+		work_done(count);
+		begin_round(next);
+	}
+	link_touch(next);
+}
+
 /* Stanzas of a pair have reached the other side. Before the start it was the one that shows that
  * all connections of the pair stand. */
 static int arrived(struct link *l, struct link *sender, struct link *next)
@@ -144,10 +165,7 @@ static int arrived(struct link *l, struct link *sender, struct link *next)
 		return 0;
 	}
 	if (plan.job == JOB_ROUNDTRIP) {
-		if (l->part != &part_backend)
-			work_done(count);
-		send_one(next);
-		link_touch(next);
+		next_leg(l, next, count);
 		return 0;
 	}
 	work_done(count);
