@@ -133,7 +133,7 @@ $(POSH): $(wildcard tests/lab/posh/*.py) tests/lib/posh_verifier.py tests/lab/ca
 $(B)/obj/tests/unit/posh_second_test.o: CPPFLAGS += -DPOSH_DIR='"$(B)/posh"'
 
 # A stranger's key that takes a third of a second to compute with is refused when it is read.
-$(B)/fedgate $(WIRED): LDFLAGS += -Wl,--wrap=mbedtls_pk_parse_subpubkey,-u,__wrap_mbedtls_pk_parse_subpubkey
+$(B)/fedgate $(WIRED) $(B)/bench/paths: LDFLAGS += -Wl,--wrap=mbedtls_pk_parse_subpubkey,-u,__wrap_mbedtls_pk_parse_subpubkey
 
 # The load of `make bench`; OpenSSL, so that what it costs is not ours.
 BENCH_OBJ := $(call obj,$(wildcard tests/bench/loadgen/*.c))
@@ -141,6 +141,14 @@ $(B)/bench/loadgen: $(BENCH_OBJ)
 	@mkdir -p $(@D)
 	@echo "  LINK  $@"
 	@$(CC) $(LDFLAGS) -o $@ $^ -lssl -lcrypto
+
+# Hot paths, for callgrind to count; they stand on what the tests of the same layers stand on.
+PATHS_OBJ := $(B)/obj/tests/bench/instructions/paths.o
+$(PATHS_OBJ): CPPFLAGS += -Itests/unit-net
+$(B)/bench/paths: $(PATHS_OBJ) $(B)/libwired.a $(B)/libgate.a $(B)/libpure.a
+	@mkdir -p $(@D)
+	@echo "  LINK  $@"
+	@$(CC) $(LDFLAGS) -o $@ $^ $(LIBS) -lcmocka -lssl -lcrypto
 
 units: $(UNITS) $(WIRED) $(CERTS) $(POSH)
 	@for t in $(UNITS) $(WIRED); do echo "== $$t"; $$t || exit 1; done
@@ -203,7 +211,7 @@ $(MBEDTLS)/lib/libmbedtls.a: packaging/deps/mbedtls.sh packaging/deps/fedgate_mb
 # ---- what a person types ----
 
 # Everything that the unit tests need; tests/run.py runs them.
-tests-built: all $(UNITS) $(WIRED) $(B)/bench/loadgen $(CERTS) $(POSH)
+tests-built: all $(UNITS) $(WIRED) $(B)/bench/loadgen $(B)/bench/paths $(CERTS) $(POSH)
 
 # Nothing may be taken for granted here: on a fresh machine not even pkg-config and python3 are
 # there. So the packages come first, then a second make.
@@ -266,5 +274,5 @@ distclean: clean
 	rm -rf build
 
 -include $(patsubst %.o,%.d,$(call obj,$(PURE_SRC) $(GATE_SRC) $(MAIN_SRC) $(UNIT_SRC) $(WIRED_SRC) \
-	$(WIRED_LIB_SRC) $(LIB_SRC)) $(BENCH_OBJ))
+	$(WIRED_LIB_SRC) $(LIB_SRC)) $(BENCH_OBJ) $(PATHS_OBJ))
 -include $(patsubst %.o,%.d,$(FUZZ_OBJ) $(FUZZERS:$(B)/fuzz/%=$(B)/fuzz/obj/tests/fuzz/%.o))

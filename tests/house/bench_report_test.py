@@ -1,4 +1,5 @@
-"""The benchmark's figures: medians, the best, ratios, goals; and the three files made of them."""
+"""The benchmark's figures: medians, the best, ratios, goals, the three files made of them; and
+when a count of instructions is a regression."""
 
 import json
 import pathlib
@@ -7,8 +8,10 @@ import tempfile
 import unittest
 import xml.dom.minidom
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "bench"))
+BENCH = pathlib.Path(__file__).resolve().parents[1] / "bench"
+sys.path[:0] = [str(BENCH), str(BENCH / "instructions")]
 import cases  # noqa: E402  pylint: disable=wrong-import-position
+import instructions  # noqa: E402  pylint: disable=wrong-import-position
 import rows  # noqa: E402  pylint: disable=wrong-import-position
 
 
@@ -68,6 +71,21 @@ class Rows(unittest.TestCase):
         self.assertEqual(cases.chosen(""), cases.NAMES)
         self.assertEqual(cases.chosen("bulk, rsa"), ["rsa", "bulk-up", "bulk-down"])
         self.assertRaises(ValueError, cases.chosen, "bulk nothing")
+
+
+class Instructions(unittest.TestCase):
+    def test_more_than_the_tolerance_is_a_regression(self):
+        for found, figure, fine, said in (
+                (1000, 1000, True, "+0.0 %"), (1005, 1000, True, "+0.5 %"),
+                (1006, 1000, False, "regression"), (995, 1000, True, "-0.5 %"),
+                (990, 1000, True, "better"), (1000, None, False, "no figure")):
+            with self.subTest(found=found, figure=figure):
+                words, verdict = instructions.verdict("scan", found, figure)
+                self.assertEqual(verdict, fine)
+                self.assertIn(said, words)
+
+    def test_every_path_has_its_figure(self):
+        self.assertEqual(list(instructions.read_figures()), list(instructions.PATHS))
 
 
 if __name__ == "__main__":
