@@ -93,7 +93,8 @@
 	X("limits", "connections_per_second", COUNT, connections_per_second, "50", LIVE,           \
 		"New connections from one peer address (IPv6: /64); twice as many in a burst.")    \
 	X("limits", "questions_per_minute", COUNT, questions_per_minute, "10", LIVE,               \
-		"Dialback questions to other servers that one peer address may cause in vain.")    \
+		"Dialback questions to other servers that one peer address may cause in vain; "    \
+		"and three times as many look-ups of what a domain publishes.")                    \
 	X("limits", "attempt_starttls", BOOL, attempt_starttls, "yes", LIVE,                       \
 		"Try STARTTLS, and offer it, even where policy would do without.")
 

@@ -169,7 +169,8 @@ static const char *const fixes[ERR_COUNT] = {
 	[ERR_HTTP_PATH] = "Ask for the path that `fedgate records` names for the domain.",
 	[ERR_HTTP_SLOW] = "Send the whole request within seconds.",
 	/* resources */
-	[ERR_LIMIT] = "Send less at once; the limits stand in [limits] of fedgate.ini.",
+	[ERR_LIMIT] = "Send less at once; the limits are [limits] stanza_bytes and its neighbours "
+		      "in fedgate.ini.",
 	[ERR_QUEUE_FULL] = "Send more slowly, or raise [limits] queue_stanzas and queue_bytes.",
 	[ERR_QUEUE_TIMEOUT] = "Correct why the domain cannot be reached; the steps before name it.",
 	[ERR_TOO_MANY] = "Open fewer connections, or raise [gate] max_connections and "

@@ -134,6 +134,14 @@ static void no_dane(struct evidence *out, struct err why)
 						 : "none");
 }
 
+/* Nobody can tell whether there are records: the other proofs count, for a while. */
+static void dane_unknown(struct evidence *out, struct err why)
+{
+	set(out, EVIDENCE_FAILS, why);
+	say(out, "failed");
+	out->not_after = worker_wall_s() + RENEWAL_MOST_S;
+}
+
 /* RFC 7673 4: the endpoint that we reached. */
 static void dane_reached(const struct assess_question *q, struct evidence *out)
 {
@@ -144,8 +152,7 @@ static void dane_reached(const struct assess_question *q, struct evidence *out)
 			set(out, EVIDENCE_FORBIDS, r->dane);
 			say(out, r->dane.code == ERR_DNS_BOGUS ? "bogus" : "failed");
 		} else if (r->dane.code == ERR_DNS_FAILED || r->dane.code == ERR_DNS_TIMEOUT) {
-			set(out, EVIDENCE_FAILS, r->dane);
-			say(out, "failed");
+			dane_unknown(out, r->dane);
 		} else {
 			no_dane(out, r->dane);
 		}
@@ -218,9 +225,8 @@ static void dane_published(const struct assess_question *q, struct evidence *out
 		say(out, "bogus");
 		break;
 	case ERR_DNS_FAILED:
-	case ERR_DNS_TIMEOUT: /* nobody can tell whether the zone is signed */
-		set(out, EVIDENCE_FAILS, d->e);
-		say(out, "failed");
+	case ERR_DNS_TIMEOUT:
+		dane_unknown(out, d->e);
 		break;
 	default:
 		no_dane(out, d->e);

@@ -188,8 +188,10 @@ static void on_dial_failed(void *owner, struct err why)
 	/* Whose server cannot be reached is known: the tenant's. */
 	if (o->config.backend && (why.code == ERR_CONNECT || why.code == ERR_CONNECT_TIMEOUT))
 		why = err_native(ERR_BACKEND_DOWN, why.native);
-	if (o->link.phase == LINK_NONE)
-		outgoing_note(o, why.code < ERR_CONNECT ? "dns" : "tcp", STEP_BAD, why, "");
+	if (why.code != o->why.code) { /* an endpoint's failure was noted there */
+		bool dns = why.code >= ERR_DNS_NONE && why.code < ERR_CONNECT;
+		outgoing_note(o, dns ? "dns" : "tcp", STEP_BAD, why, "");
+	}
 	outgoing_fail(o, why);
 }
 
@@ -205,6 +207,7 @@ void outgoing_start(struct outgoing *o)
 		return; /* a link that is closing dials again when it is gone */
 	o->began_ms = worker_now_ms(o->worker);
 	o->condition[0] = o->text[0] = '\0';
+	o->why = err_ok();
 	if (!o->config.backend && !breaker_allows(o->worker->breakers, who, &o->config.local,
 					  &o->config.remote, o->began_ms, &why)) {
 		o->why = why;

@@ -256,6 +256,10 @@ static void judge_again(struct outgoing *o, bool late)
 	struct dial_endpoint at;
 	struct proofs_view known = proofs_known(o->worker, &o->config.remote);
 	enum proof_kind rested_on = o->assessed.by;
+	if (o->state != OUTGOING_READY || o->closing_stream) {
+		outgoing_stop_proving(o);
+		return;
+	}
 	unsigned missing = proofs_missing(o->worker, &o->config.remote, o->wants);
 	bool there = endpoint_now(o, known.dane, &at);
 	if (missing && !late) {

@@ -62,8 +62,19 @@ static const struct domain *domain_of(const struct claim *c)
 	return c->pair ? &c->pair->from : &c->peer->stream.peer;
 }
 
+/* Who may not make us look has what he did not get told as that. */
+static void give_up(struct policy_case *c, enum err_code why)
+{
+	policy_give_up_waiting(c);
+	for (unsigned k = 0; k < PROOF_KINDS; k++) {
+		if (c->of[k].why.code == ERR_PROOF_LATE)
+			c->of[k].why = err_make(why);
+	}
+}
+
+/* late: why no more is waited for; ERR_OK: it is. */
 static void weigh_domain(const struct peer_in *p, const struct domain *d, struct proofs_view known,
-	enum proof_kind rested_on, bool late, struct weighed *out)
+	enum proof_kind rested_on, enum err_code late, struct weighed *out)
 {
 	struct slice chain[CERT_CHAIN_MAX + 1];
 	bool again = rested_on != PROOF_KINDS;
@@ -78,8 +89,8 @@ static void weigh_domain(const struct peer_in *p, const struct domain *d, struct
 		/* What a certificate has proven, dialback does not prove in its place. */
 		.by_asking = again ? EVIDENCE_NONE : EVIDENCE_PENDING};
 	assess_evidence(&q, &out->c);
-	if (late)
-		policy_give_up_waiting(&out->c);
+	if (late != ERR_OK)
+		give_up(&out->c, late);
 	policy_decide(
 		&out->c, again ? LEVEL_TRUSTED : p->tenant->floor_in, worker_wall_s(), &out->v);
 	out->outcome = assess_outcome(&q, &out->c, &out->v);
@@ -95,7 +106,11 @@ static enum proof_kind rests_on(const struct claim *c)
 static void weigh(const struct claim *c, bool late, struct weighed *out)
 {
 	weigh_domain(c->peer, domain_of(c), proofs_known(c->peer->worker, domain_of(c)),
-		rests_on(c), late || c->too_dear, out);
+		rests_on(c),
+		c->too_dear ? ERR_BUDGET
+		: late      ? ERR_PROOF_LATE
+			    : ERR_OK,
+		out);
 }
 
 /* ---- ends of claims ---- */
@@ -211,12 +226,8 @@ static void decide_pair(struct claim *c, const struct weighed *w)
 		actions_fini(&a);
 		return;
 	}
-	if (v.decision == VERDICT_REFUSED) {
+	if (v.decision == VERDICT_REFUSED)
 		log_pair_refused(p, pair, w);
-		/* A veto is told as what it is, a floor that dialback does not reach as that. */
-		if (p->tenant->floor_in >= LEVEL_TRUSTED && v.why.code != ERR_DANE_MISMATCH)
-			v.why = err_make(ERR_DB_REFUSED);
-	}
 	tell_pair(p, pair, v);
 }
 
@@ -243,7 +254,7 @@ static void decide_again(struct claim *c, const struct weighed *w)
 	if (w->v.decision == POLICY_ACCEPT) {
 		pi->by = w->v.by;
 		renewal_proven(&pi->renewal, w->v.judge_again);
-	} else if (!put_off(p, pi, w)) {
+	} else if (!put_off(p, pi, w) && !p->closing) {
 		peer_in_fail(p, assess_over(&w->c, &w->v, rested_on));
 	}
 }
@@ -307,8 +318,11 @@ static bool ask(struct claim *c, const struct weighed *w)
 			 (w->v.waits_for & 1u << PROOF_POSH ? PROOFS_POSH : 0u);
 	if (!kinds || c->too_dear)
 		return false;
-	if (c->wait)
+	if (c->wait && !proofs_cost(c->peer->worker, domain_of(c), kinds))
 		return true;
+	if (c->wait)
+		proofs_leave(c->wait); /* it waits for less than that */
+	c->wait = NULL;
 	if (!may_look(c, w, kinds)) {
 		c->too_dear = true;
 		return false;
@@ -398,7 +412,7 @@ static bool still_proven(struct peer_in *p, struct pair_in *pi)
 	if (is_neighbours(p, d) && delegation_known(p->worker, d) != DELEGATION_ELSEWHERE)
 		return false;
 	if (by_certificate(pi->pair)) {
-		weigh_domain(p, d, proofs_last_known(p->worker, d), pi->by, true, &w);
+		weigh_domain(p, d, proofs_last_known(p->worker, d), pi->by, ERR_PROOF_LATE, &w);
 		if (w.v.decision != POLICY_ACCEPT)
 			return false;
 		pi->by = w.v.by;

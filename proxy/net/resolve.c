@@ -192,8 +192,6 @@ static void read_alias(const struct ub_result *result, struct resolve_answer *a)
 	if (!to.len || slice_ieq(to, from))
 		return;
 	a->aliased = true;
-	if (to.ptr[to.len - 1] == '.')
-		to.len--;
 	(void)domain_parse(to, &a->canonical);
 }
 

@@ -148,7 +148,7 @@ class Demo:
     def proven_by(self, sender, receiver, direction):
         """What proved the other side, as the gate remembers it."""
         if direction == "inside":
-            return "certificate"
+            return "pkix"
         pair = (receiver, sender) if direction == "in" else (sender, receiver)
         wanted = {"in": "inbound", "out": "outbound"}[direction]
         return next(one["proof"] for one in self.scene.gate.explain(*pair, 5)

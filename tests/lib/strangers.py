@@ -58,14 +58,18 @@ class Strangers:
             sock.close()
         return said, time.monotonic() - began
 
-    async def _all(self, pairs, seconds):
-        jobs = [asyncio.ensure_future(self._one(self._socket(), *pair)) for pair in pairs]
+    async def _all(self, pairs, seconds, apart_s):
+        jobs = []
+        for pair in pairs:
+            jobs.append(asyncio.ensure_future(self._one(self._socket(), *pair)))
+            await asyncio.sleep(apart_s)
         await asyncio.wait(jobs, timeout=seconds)
         for job in jobs:
             job.cancel()
         return [job.result() if job.done() and not job.cancelled() else ("", seconds)
                 for job in jobs]
 
-    def come(self, pairs, seconds=60):
-        """All at once; those that hear nothing in time count as silent."""
-        return asyncio.run(self._all(pairs, seconds))
+    def come(self, pairs, seconds=60, apart_s=0):
+        """All at once, or one after the other; those that hear nothing within `seconds` after the
+        last one came count as silent."""
+        return asyncio.run(self._all(pairs, seconds, apart_s))

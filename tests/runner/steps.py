@@ -184,6 +184,8 @@ _ALL = [
          ("build-clang-asan/unit",), needs=("clang-asan",), env=SANITIZER_ENV, only_in_all=True),
     Step("asan-wire-all", "all of the wire tests under ASan and UBSan", unittests, (WIRE,),
          limit_s=3600, needs=("asan",), env=ASAN_GATE, root=True, only_in_all=True),
+    Step("evil", "what evil web servers and zones do to the others", unittests,
+         ("tests/wire/evil_heavy.py",), needs=("gcc",), root=True, only_in_all=True),
     Step("backports", "real servers again, the backends those of bookworm-backports", unittests,
          ("tests/wire/matrix_test.py", "tests/wire/faults_real_test.py",
           "tests/wire/dane_real_test.py", "tests/wire/dane_backports.py"), limit_s=3600,
@@ -194,5 +196,6 @@ _ALL = [
 # A step whose files are not in the tree yet is left out; one that finds nothing in them fails.
 _NEEDS = {"unit-net": "tests/unit-net", "asan-unit-net": "tests/unit-net", "wire": "tests/wire",
           "fuzz": "tests/fuzz", "asan-wire": "tests/wire", "asan-wire-all": "tests/wire",
-          "backports": "tests/wire", "generated": "tenants/reference.md", "house": "tests/house"}
+          "backports": "tests/wire", "evil": "tests/wire", "generated": "tenants/reference.md",
+          "house": "tests/house"}
 STEPS = [s for s in _ALL if os.path.exists(os.path.join(_HERE, _NEEDS.get(s.name, ".")))]

@@ -8,6 +8,7 @@ relay that misbehaves for some names. Prints "PORT ANCHOR WRONG-ANCHOR", ends wh
   bogus.signed.example an answer whose data does not fit its signature
   stripped.signed.example, *.stripped.signed.example: the answer without its signatures
   expired.signed.example: signed with the zone's key, until a year ago
+  late-N.example       A 192.0.2.N, after 0.7 s
   record-BYTES.example TLSA with so many bytes
   .                    a key, without a signature
   count-K.NAME         A 10.0.HI.LO: how often NAME was asked for
@@ -213,6 +214,11 @@ def scripted(query, udp):
         return reply.to_wire()
     if name.endswith("many.example."):
         return many(query, kind, udp).to_wire(max_size=65535)
+    if name.startswith("late-") and kind == dns.rdatatype.A:
+        time.sleep(0.7)
+        reply.answer.append(dns.rrset.from_text(name, 600, "IN", "A",
+                                                "192.0.2." + name[5:].split(".")[0]))
+        return reply.to_wire()
     if name == "." and kind == dns.rdatatype.DNSKEY:
         reply.answer.append(dns.rrset.from_rdata(".", 600, KEY["dnskey"]))
         return reply.to_wire()

@@ -313,6 +313,9 @@ static void how_the_lookup_went_is_the_evidence(void **state)
 		policy_decide(&c, LEVEL_TRUSTED, fake_wall_s, &v);
 		assert_int_equal(v.decision,
 			rows[i].outcome == EVIDENCE_FORBIDS ? POLICY_REFUSE : POLICY_ACCEPT);
+		/* An acceptance without it is looked at again before long. */
+		bool unknown = rows[i].outcome == EVIDENCE_FAILS;
+		assert_int_equal(v.judge_again == fake_wall_s + 600, unknown);
 		struct assess_question q = asking(&chains[BREE]);
 		assert_string_equal(assess_outcome(&q, &c, &v).dnssec, rows[i].dnssec);
 	}

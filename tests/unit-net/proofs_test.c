@@ -158,6 +158,10 @@ static void each_answer_is_kept_for_its_own_time(void **state)
 		struct fake_record srv;
 		int64_t dane_s; /* known so long, and not longer */
 	} rows[] = {
+		{"records not to be had: half a minute",
+			{"a.example", FAKE_SRV, RESOLVE_DATA, "secure ttl=900 1 5269 late.example",
+				0},
+			30},
 		{"by the lowest TTL",
 			{"a.example", FAKE_SRV, RESOLVE_DATA, "secure ttl=900 1 5269 x.example", 0},
 			300},
@@ -176,6 +180,7 @@ static void each_answer_is_kept_for_its_own_time(void **state)
 				{"a.example", FAKE_SRV_DIRECT, RESOLVE_NONE, "secure ttl=300", 0},
 				{"x.example", FAKE_TLSA, RESOLVE_DATA, "secure ttl=600 3 1 1 " HASH,
 					0},
+				{"late.example", FAKE_TLSA, RESOLVE_TIMEOUT, "ttl=900", 0},
 				{"a.example", FAKE_POSH, RESOLVE_NONE, "ttl=300", 0}));
 		(void)find_out("a.example");
 		fake_wall_s = began + rows[i].dane_s - 1;

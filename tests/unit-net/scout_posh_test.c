@@ -54,7 +54,7 @@ static void a_domain_is_looked_for_once_however_many_ask(void **state)
 	}
 	for (size_t i = 0; i < COUNT(hosts); i++)
 		assert_int_equal(web_asked(hosts[i]), 1);
-	assert_in_range(web_most_at_once(), 8, 16);
+	assert_in_range(web_most_at_once(), 2, 16);
 	struct scout_posh_counts n = scout_posh_counts(posh_world.posh);
 	assert_int_equal(n.searches, 200);
 	assert_int_equal(n.domains, 200);
@@ -74,11 +74,11 @@ static void a_domain_that_hangs_delays_no_other(void **state)
 	(void)state;
 	all_have(POSH_DOCUMENT("3600"), 0);
 	posh_world.config.max_running = 8;
-	posh_world.config.patience_ms = 60;
+	posh_world.config.patience_ms = 150;
 	posh_world_open(hanging, COUNT(hanging));
 	for (size_t i = 3; i < 100; i++)
 		posh_world_ask(hosts[i]);
-	posh_world_wait(70);
+	posh_world_wait(160);
 	for (size_t i = 0; i < 3; i++) {
 		size_t good = posh_world_ask(hosts[i]);
 		assert_true(posh_world_wait_for(good, 4000));
@@ -123,6 +123,9 @@ static void an_answer_is_kept_for_its_time(void **state)
 		if (f->e.code != rows[i].code || f->not_after != start + rows[i].keep_s)
 			fail_msg("%s: %s for %lld s", rows[i].title, err_row(f->e.code)->symbol,
 				(long long)(f->not_after - start));
+		fake_worker_run(posh_world.w, NULL, NULL, 3); /* the loop's clock goes on */
+		assert_int_equal(
+			posh_world_answer(rows[i].host)->not_after, start + rows[i].keep_s);
 		posh_world.now = start + rows[i].keep_s - 1;
 		f = posh_world_answer(rows[i].host);
 		assert_int_equal(f->e.code, rows[i].code);
@@ -232,11 +235,10 @@ static void a_cache_full_of_searches_refuses(void **state)
 	for (size_t i = 0; i < 3; i++)
 		posh_world_ask(hosts[i]);
 	posh_world_ask(hosts[0]);
-	assert_true(posh_world_wait_for(2, 30));
+	assert_true(posh_world_wait(3000));
 	assert_int_equal(posh_world.answers[2].found.e.code, ERR_POSH_BUSY);
 	assert_int_equal(posh_world.answers[2].found.not_after, posh_world.now + 5);
-	assert_int_equal(posh_world.told, 1);
-	assert_true(posh_world_wait(2000));
+	assert_true(posh_world.answers[2].at_ms < posh_world.answers[0].at_ms);
 	assert_int_equal(posh_world.answers[0].found.e.code, ERR_OK);
 	assert_int_equal(posh_world.answers[1].found.e.code, ERR_OK);
 	assert_int_equal(posh_world.answers[3].found.e.code, ERR_OK);
@@ -248,7 +250,7 @@ static void who_had_no_place_may_soon_try_again(void **state)
 	(void)state;
 	all_have(POSH_DOCUMENT("3600"), 0);
 	posh_world.config.max_running = 1;
-	posh_world.config.timeout_ms = 60;
+	posh_world.config.timeout_ms = 300;
 	posh_world_open(names, COUNT(names));
 	posh_world_ask("silent.web.example");
 	const struct posh_found *f = posh_world_answer(hosts[0]);

@@ -18,6 +18,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -395,6 +396,24 @@ static void a_worker_that_asks_too_much_harms_itself_alone(void **state)
 		answer_to(greedy, ASK_ADDR, "x.full.example", 0)->dns.status, RESOLVE_DATA);
 }
 
+/* A worker that was started again counts from the start, as the dead one did. */
+static void what_a_dead_worker_asked_is_not_told_to_the_next(void **state)
+{
+	(void)state;
+	struct player *p = &the.workers[0];
+	start(dns_anchor);
+	give_line(0, 0);
+	ask(p, ASK_ADDR, "late-1.example", 0);
+	turn(300);
+	asker_free(p->asker);
+	p->asker = asker_new(&the.f->loop, on_done, p);
+	give_line(0, 0);
+	const struct answer *a = answer_to(p, ASK_ADDR, "late-2.example", 0);
+	assert_int_equal(a->dns.addr_count, 1);
+	const struct sockaddr_in *sa = (const struct sockaddr_in *)&a->dns.addr[0];
+	assert_int_equal(ntohl(sa->sin_addr.s_addr), 0xc0000202);
+}
+
 static void a_line_in_place_of_another_is_the_worker(void **state)
 {
 	(void)state;
@@ -502,6 +521,7 @@ int main(void)
 		SCOUT_TEST(without_authorities_no_document_is_believed),
 		SCOUT_TEST(workers_do_not_get_each_others_answers),
 		SCOUT_TEST(a_worker_that_asks_too_much_harms_itself_alone),
+		SCOUT_TEST(what_a_dead_worker_asked_is_not_told_to_the_next),
 		SCOUT_TEST(a_line_in_place_of_another_is_the_worker),
 		SCOUT_TEST(a_worker_that_cannot_be_is_not_served),
 		SCOUT_TEST(a_root_that_fails_validation_is_the_operators_to_know),

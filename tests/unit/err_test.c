@@ -1,11 +1,14 @@
 #include "base/err.h"
 
+#include "tenants/config.h"
+
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <stdio.h>
 #include <string.h>
 
 /* ST-14; RFC 6120 4.9.3, all of it */
@@ -99,6 +102,34 @@ static void every_reason_says_what_helps(void **state)
 	assert_ptr_equal(err_fix((enum err_code)ERR_COUNT), err_fix(ERR_INTERNAL));
 }
 
+static bool has_key(const struct config *c, const char *section, const char *key)
+{
+	for (size_t i = 0; i < c->count; i++) {
+		if (strcmp(c->rows[i].section, section) == 0 && strcmp(c->rows[i].key, key) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* "[limits] stanza_bytes" is to be found in the configuration. */
+static void the_keys_that_help_are_keys(void **state)
+{
+	(void)state;
+	size_t seen = 0;
+	for (int i = 0; i < ERR_COUNT; i++) {
+		const char *fix = err_fix((enum err_code)i);
+		while ((fix = strchr(fix, '['))) {
+			char section[20] = "", key[40] = "";
+			int n = sscanf(fix++, "[%19[a-z]] %39[a-z_]", section, key);
+			if (n == 2 && !has_key(&gate_config, section, key) &&
+				!has_key(&tenant_config, section, key))
+				fail_msg("there is no [%s] %s", section, key);
+			seen += n == 2;
+		}
+	}
+	assert_true(seen >= 10);
+}
+
 static void a_reason_is_found_by_its_id(void **state)
 {
 	(void)state;
@@ -135,6 +166,7 @@ int main(void)
 		cmocka_unit_test(every_reason_has_one_plain_sentence),
 		cmocka_unit_test(every_reason_but_no_error_names_who_must_act),
 		cmocka_unit_test(every_reason_says_what_helps),
+		cmocka_unit_test(the_keys_that_help_are_keys),
 		cmocka_unit_test(a_reason_is_found_by_its_id),
 		cmocka_unit_test(an_err_knows_whether_it_is_one),
 	};

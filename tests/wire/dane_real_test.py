@@ -144,6 +144,7 @@ class WeBelieveTheirTlsa(unittest.TestCase):
         return self.stage.gate.wait_event("stream-up", leg=leg, **names)
 
     def test_real_servers_are_trusted_by_their_tlsa_when_they_dial_us(self):
+        """DANE-5"""
         for peer in (GONDOR, ROHAN):
             with self.subTest(peer):
                 ident = self.peers[peer].client.message(f"frodo@{SHIRE}", "hello", f"in-{peer}")
@@ -151,6 +152,7 @@ class WeBelieveTheirTlsa(unittest.TestCase):
                 self.assertEqual("trusted", self.up("W-IN", peer)["trust"])
 
     def test_real_servers_are_trusted_by_their_tlsa_when_we_dial_them(self):
+        """DANE-3"""
         for peer in (GONDOR, ROHAN):
             with self.subTest(peer):
                 link = self.stage.canary.dial(SHIRE, peer)
@@ -162,6 +164,7 @@ class WeBelieveTheirTlsa(unittest.TestCase):
                 self.assertEqual("trusted", self.up("W-OUT", peer)["trust"])
 
     def test_a_tlsa_of_another_key_is_refused_both_ways(self):
+        """DANE-1"""
         ident = self.peers[MORDOR].client.message(f"frodo@{SHIRE}", "hello", "in-mordor")
         self.assertTrue(self.peers[MORDOR].bounce(ident))
         self.assertFalse(arrived(self.stage, ident, 0))

@@ -19,7 +19,10 @@ from strangers import Strangers
 
 VICTIM, VICTIM_BACKEND = "victim.example", "10.99.0.13"
 PAIRS, PER_SECOND = 4, 50  # of the neighbours; messages in each of their flows
-CALM_S, ATTACK_S = 4, 8
+CALM_S, ATTACK_S = 4, 10
+# So many come that all places of the scout are taken, and so few at a time that it is not their
+# handshakes that are measured.
+APART_S = 0.05
 ATTEMPTS = 3
 SCOUT_MOST_KIB = 96 * 1024
 WEB_ATTACKS = (evilweb.hang, evilweb.drip(10000 * b" ", 0.1), evilweb.circle,
@@ -107,9 +110,9 @@ class Neighbours(unittest.TestCase):
         def attack(stopped):
             while not stopped.is_set():
                 pairs = [(f"d{count[0] + n}.w{n % len(WEB_ATTACKS)}.example", VICTIM)
-                         for n in range(35)]
+                         for n in range(30)]
                 count[0] += len(pairs)
-                self.strangers.come(pairs, 1)
+                self.strangers.come(pairs, 0.1, APART_S)
         self.undisturbed_by(attack)
         self.assertGreater(len(self.web.requests), 50)
 
@@ -123,9 +126,9 @@ class Neighbours(unittest.TestCase):
 
         def attack(stopped):
             while not stopped.is_set():
-                pairs = [(f"d{count[0] + n}.z{n % 5}.example", VICTIM) for n in range(35)]
+                pairs = [(f"d{count[0] + n}.z{n % 5}.example", VICTIM) for n in range(30)]
                 count[0] += len(pairs)
-                self.strangers.come(pairs, 1)
+                self.strangers.come(pairs, 0.1, APART_S)
         self.undisturbed_by(attack)
         self.assertGreater(len(self.dns.questions("z0.example")), 20)
 

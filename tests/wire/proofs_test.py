@@ -9,12 +9,12 @@ import unittest
 import common
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
-from script import attribute, message
+from script import attribute, header, message
 from stage import Stage
 
 ZONES = {"insecure.example": "unsigned", "bogus.example": "bogus"}
 RESULT = "<db:result from='{}' to='{}'>0123456789abcdef</db:result>"
-CODES = r"FG-[A-Z]\d\d"
+AGAIN = "10.99.0.63"
 
 
 def fingerprint(identity):
@@ -142,12 +142,16 @@ class Outbound(unittest.TestCase):
         # DANE-1: the first target does not match, the second one does.
         good = stage.other_ca.issue("somebody.example", signed_by="self")
         first = w.domain("second.example", w.stranger)
-        cls.first = w.servers["second.example"]
+        cls.first = [w.servers["second.example"], stage.server(
+            "second.example", stage.net.host("again", AGAIN), first, announce=False,
+            identity=w.stranger)]
         second = w.domain("second.example", good)
+        stage.names.set("xmpp.second.example", "A", stage.world.address, AGAIN)
+        stage.names.set("two.second.example", "A", stage.world.address)
         stage.names.set("_xmpp-server._tcp.second.example", "SRV",
-                        f"1 0 {first} xmpp.second.example.", f"2 0 {second} xmpp.second.example.")
+                        f"1 0 {first} xmpp.second.example.", f"2 0 {second} two.second.example.")
         stage.names.tlsa("xmpp.second.example", first, 3, 1, 1, good.chain)
-        stage.names.tlsa("xmpp.second.example", second, 3, 1, 1, good.chain)
+        stage.names.tlsa("two.second.example", second, 3, 1, 1, good.chain)
         # DANE-7: the records are found at the end of the alias.
         port = w.domain("alias.example", good, host="xmpp.alias.example")
         stage.names.set("xmpp.alias.example", "A")
@@ -229,8 +233,8 @@ class Outbound(unittest.TestCase):
         with self.subTest("where the records cannot be had, nobody connects (RFC 7673 3)"):
             for name in ("bogus", "bogus-host", "bogus-tlsa"):
                 self.assertEqual(self.world.servers[f"{name}.example"].links, [])
-        with self.subTest("and where they do not match, nothing is said"):
-            self.assertEqual(len(self.first.links), 1)
+        with self.subTest("and where they do not match, nothing is said, and nowhere else either"):
+            self.assertEqual(sum(len(server.links) for server in self.first), 1)
             for name in ("mismatch", "posh-dane", "ta-wrong"):
                 self.assertEqual(self.world.servers[f"{name}.example"].proofs, [])
 
@@ -355,6 +359,13 @@ class Inbound(unittest.TestCase):
             peer.starttls("shire.example")
             peer.header("mismatch.example", "shire.example")
             self.assertNotIn("EXTERNAL", peer.features())
+            with self.subTest("but the server that is asked is not the domain's (DANE-1)"):
+                peer.send(RESULT.format("mismatch.example", "shire.example"))
+                answer = peer.expect("<db:result.*?</db:result>", 12).group(0)
+                self.assertIn("remote-connection-failed", answer)
+                self.gate.wait_event("stream-failed", 5, leg="W-VERIFY", to="mismatch.example",
+                                     reason="FG-D12")
+                self.assertEqual(self.world.servers["mismatch.example"].questions, [])
         before = len(self.world.web.requests("posh.example"))
         with self.stage.connect() as peer:
             peer.header("posh.example", "shire.example")
@@ -432,7 +443,10 @@ class Share(unittest.TestCase):
         cls.many = [f"many{n}.example" for n in range(9)]
         for domain in cls.flood + cls.many:
             w.site(domain, document(w.stranger))
+        stage.names.peer("veto.example", stage.world.address, starttls=5269)
+        stage.names.tlsa("xmpp.veto.example", 5269, 3, 1, 1, w.stranger.chain)
         w.start()
+        cls.gate = stage.gate
 
     def features(self, domain, identity, host):
         with self.stage.connect(host) as peer:
@@ -447,6 +461,15 @@ class Share(unittest.TestCase):
             self.assertNotIn("EXTERNAL", self.features(domain, wrong, self.peers[0]))
         fetched = sum(bool(self.world.web.requests(domain)) for domain in self.flood)
         self.assertEqual(fetched, 3)
+        with self.subTest("the log says why"):
+            mark = self.gate.mark()
+            with self.stage.connect(self.peers[0]) as peer:
+                peer.header(self.flood[8], "strict.example")
+                peer.starttls("strict.example", wrong)
+                peer.send(header(self.flood[8], "strict.example"))
+                peer.expect_closed(5)
+            refused = self.gate.wait_event("refused", 5, mark, **{"from": self.flood[8]})
+            self.assertIn("posh:FG-R05", refused["evidence"])
         with self.subTest("and none of the others is asked for by dialback"):
             with self.stage.connect(self.peers[0]) as peer:
                 peer.header(self.flood[8], "shire.example")
@@ -456,6 +479,12 @@ class Share(unittest.TestCase):
                 peer.send(RESULT.format(self.flood[8], "shire.example"))
                 self.assertIn("resource-constraint",
                               peer.expect("<db:result.*?</db:result>").group(0))
+        with self.subTest("but a veto is looked for where an authority vouches (DANE-1)"):
+            with self.stage.connect(self.peers[0]) as peer:
+                peer.header("veto.example", "shire.example")
+                peer.starttls("shire.example", self.stage.identity("veto.example"))
+                peer.send(header("veto.example", "shire.example"))
+                self.assertIn("FG-D12", peer.expect_closed(12))
         with self.subTest("while a neighbour of his is looked up"):
             self.assertIn("EXTERNAL",
                           self.features(self.flood[8], self.world.stranger, self.peers[1]))
