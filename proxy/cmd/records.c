@@ -267,26 +267,32 @@ static bool is_host(const char *name, struct domain *out)
 	return !name || !err_is(domain_parse(slice_str(name), out));
 }
 
-static int run(const struct subject *s, struct view *v, const struct record_wish *wish,
+static int print_with(const struct view *v, void (*print)(const struct view *))
+{
+	const struct tenant *t = v->set->tenant;
+	if (print != print_web || v->set->page_count > 0) {
+		print(v);
+		return CMD_FINE;
+	}
+	fprintf(stderr, "fedgate records: %s: proven by %s, so no web server shows anything\n",
+		t->domain.name, value_proofs[t->proof]);
+	return CMD_PROBLEM;
+}
+
+static int run(const struct subject *s, const struct view *wanted, const struct record_wish *wish,
 	void (*print)(const struct view *))
 {
 	struct record_set set;
+	struct view v = *wanted;
 	const char *why = record_set_make(&set, s->gate, s->tenant, wish);
 	if (why) {
 		fprintf(stderr, "fedgate records: %s: %s\n", s->tenant->domain.name, why);
 		return CMD_PROBLEM;
 	}
-	v->set = &set;
-	bool useless = print == print_web && set.page_count == 0;
-	if (useless)
-		fprintf(stderr,
-			"fedgate records: %s: proven by %s, so no web server shows "
-			"anything\n",
-			s->tenant->domain.name, value_proofs[s->tenant->proof]);
-	else
-		print(v);
+	v.set = &set;
+	int status = print_with(&v, print);
 	record_set_fini(&set);
-	return useless ? CMD_PROBLEM : CMD_FINE;
+	return status;
 }
 
 int cmd_records(int argc, char **argv)
