@@ -33,7 +33,7 @@ struct wish {
 static bool read_arguments(int argc, char **argv, struct wish *w)
 {
 	*w = (struct wish){.config = CMD_DEFAULT_CONFIG};
-	for (int i = 1; i < argc; i++) {
+	for (int i = 1; i < argc && argv[i]; i++) {
 		const char *a = argv[i];
 		if (strcmp(a, "--as") == 0 && argv[i + 1])
 			w->as = argv[++i];
