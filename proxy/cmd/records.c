@@ -279,11 +279,10 @@ static int print_with(const struct view *v, void (*print)(const struct view *))
 	return CMD_PROBLEM;
 }
 
-static int run(const struct subject *s, const struct view *wanted, const struct record_wish *wish,
+static int run(const struct subject *s, struct view v, const struct record_wish *wish,
 	void (*print)(const struct view *))
 {
 	struct record_set set;
-	struct view v = *wanted;
 	const char *why = record_set_make(&set, s->gate, s->tenant, wish);
 	if (why) {
 		fprintf(stderr, "fedgate records: %s: %s\n", s->tenant->domain.name, why);
@@ -325,7 +324,7 @@ int cmd_records(int argc, char **argv)
 	int status = subject_load(&s, "records", config, a.operand);
 	if (status != CMD_FINE)
 		return status;
-	status = run(&s, &v, &wish, printer_of(format));
+	status = run(&s, v, &wish, printer_of(format));
 	subject_fini(&s);
 	return cmd_finish("records", status);
 }

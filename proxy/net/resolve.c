@@ -142,12 +142,22 @@ static void add_address(struct resolve_answer *a, int type, const unsigned char 
 	a->addr_count++;
 }
 
+/* libunbound writes the answer anew, with an EDNS record of its own; what has no room any more is
+ * left out, and what is left looks like "there are none" (DNS-3). */
+static bool is_cut(const struct ub_result *result)
+{
+	const unsigned char *header = result->answer_packet;
+	return header && result->answer_len >= 12 && header[2] & 0x02; /* RFC 1035 4.1.1: TC */
+}
+
 static enum resolve_status status_of(int failed, const struct ub_result *result)
 {
 	if (failed || !result)
 		return RESOLVE_FAILED;
 	if (result->bogus)
 		return RESOLVE_BOGUS;
+	if (is_cut(result))
+		return RESOLVE_FAILED;
 	if (result->havedata)
 		return RESOLVE_DATA;
 	return result->rcode == 0 || result->rcode == RCODE_NXDOMAIN ? RESOLVE_NONE

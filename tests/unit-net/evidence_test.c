@@ -214,12 +214,10 @@ static struct policy_case published(int chain, struct places *p)
 static void any_targets_records_may_match(void **state)
 {
 	(void)state;
-	static const struct proofs_target good = {.tlsa = &matching[OWN]},
-					  wrong = {.tlsa = &other_set},
-					  one = {.tlsa = &first_usage},
-					  none = {.e = {ERR_DANE_NONE, 0}},
-					  bad = {.e = {ERR_DANE_FAILED, 0}};
-	static const struct {
+	const struct proofs_target good = {.tlsa = &matching[OWN]}, wrong = {.tlsa = &other_set},
+				   one = {.tlsa = &first_usage}, none = {.e = {ERR_DANE_NONE, 0}},
+				   bad = {.e = {ERR_DANE_FAILED, 0}};
+	const struct {
 		const char *title;
 		struct proofs_target at[3];
 		bool partial, cut;

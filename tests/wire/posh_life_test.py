@@ -1,5 +1,6 @@
-"""A POSH tenant's whole life: onboarded with no key of the customer's anywhere on the gate, believed
-by strict peers and by a second gate, given new certificates without a refused stream, gone.
+"""A POSH tenant's whole life: onboarded with no key of the customer's anywhere on the gate,
+believed by strict peers and by a second gate, given a new certificate without a refused stream,
+gone.
 """
 
 import json

@@ -1,5 +1,5 @@
-"""`fedgate rotate`: from a certificate to the next while a real web server and a real signed zone show
-what the world may remember. Days are shortened by writing into the state how much has passed."""
+"""`fedgate rotate`: from a certificate to the next while a web server and a signed zone show what the
+world may remember. Days are shortened by writing into the state how much has passed."""
 
 import base64
 import hashlib
