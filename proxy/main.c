@@ -24,6 +24,7 @@ static const struct verb verbs[] = {
 	{"records", cmd_records, "print what a domain's owner and the host have to publish"},
 	{"posh", cmd_posh, "print a domain's POSH document"},
 	{"probe", cmd_probe, "do what a peer of a domain does, and say what is wrong"},
+	{"rotate", cmd_rotate, "go from a certificate to the next, when it is safe"},
 	{"reference", cmd_reference, "print every key of the configuration"},
 	{"help", help, "print this"},
 	{"version", version, "print the version"},

@@ -9,6 +9,7 @@ int cmd_check(int argc, char **argv);          /* check [--config FILE] [--deep]
 int cmd_backend_config(int argc, char **argv); /* backend-config prosody|ejabberd [--config FILE]
 						  [--backend ADDRESS:PORT] [--part NAME] */
 int cmd_records(int argc, char **argv);        /* records DOMAIN: what to publish */
+int cmd_rotate(int argc, char **argv);         /* rotate DOMAIN|--host: the next certificate */
 int cmd_posh(int argc, char **argv);           /* posh DOMAIN: the POSH document */
 int cmd_probe(int argc, char **argv);          /* probe DOMAIN [--as TENANT] [--inbound] [--json]
 						  [--config FILE] */

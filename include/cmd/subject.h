@@ -26,10 +26,10 @@ struct cmd_arguments {
 bool cmd_read_arguments(struct cmd_arguments *a, int argc, char **argv);
 
 struct subject {
-	struct gate *gate;           /* owned */
-	struct registry *registry;   /* owned */
-	const struct tenant *tenant; /* borrowed; NULL: the host was asked for */
-	struct domain domain;        /* as asked for: the tenant's, or a further one */
+	struct gate *gate;         /* owned */
+	struct registry *registry; /* owned */
+	struct tenant *tenant;     /* borrowed; NULL: the host was asked for */
+	struct domain domain;      /* as asked for: the tenant's, or a further one */
 };
 
 /* domain NULL: the host itself. Anything but CMD_FINE was said on stderr and leaves nothing to be

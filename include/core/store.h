@@ -24,6 +24,9 @@ const char *store_stage(const char *dir, const struct makecert_wish *wish);
 const char *store_switch(const char *dir);
 /* `previous` goes, its key with it. */
 const char *store_retire(const char *dir);
+/* Held until it is closed: two calls of a verb that takes several of these steps. -1: *why says
+ * why not. */
+int store_lock(const char *dir, const char **why);
 /* For whoever keeps another file there: whole or not at all, and on the disk. */
 const char *store_write(const char *dir, const char *name, struct slice text);
 

@@ -8,8 +8,8 @@
  * fixed User-Agent. Requests share nothing: each has a connection, a TLS session and a name cache
  * of its own.
  *
- * A server that hangs costs a place, and places are few. As soon as somebody waits for one, those
- * that have taken longer than `patience_ms` keep a quarter of the places; the longest of the others
+ * A server that hangs costs a place, and places are few. As soon as somebody waits for one,
+ * those that have taken longer than `patience_ms` may hold a quarter of them; of more, the longest
  * is given up. Who has waited longer than `patience_ms` lets newer ones pass: under a flood of
  * hanging servers somebody is always served in time, where a strict queue would serve nobody. */
 #ifndef FEDGATE_NET_FETCH_H

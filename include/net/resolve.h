@@ -66,6 +66,7 @@ struct resolve_config {
 	const char *trust_anchor; /* file with DS or DNSKEY, or NULL: no validation */
 	uint64_t timeout_ms;      /* per question; 5000 */
 	unsigned max_pending;     /* questions under way; beyond it RESOLVE_FAILED at once */
+	bool whole_ttl; /* a TTL is told as it is, up to a week, instead of capped (DNS-7) */
 };
 
 struct resolver;

@@ -83,7 +83,8 @@ struct lookup *lookup_new(const struct gate *gate, struct err *e)
 	const struct resolve_config config = {.forward = gate->dns_forward,
 		.trust_anchor = gate->dns_trust_anchor,
 		.timeout_ms = DNS_MS,
-		.max_pending = 16};
+		.max_pending = 16,
+		.whole_ttl = true};
 	l->gate = gate;
 	buf_init(&l->body, POSH_DOCUMENT_MAX + 1);
 	uv_loop_init(&l->loop);

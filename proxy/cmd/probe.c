@@ -3,6 +3,7 @@
  * what should be published. Nothing of it needs the daemon, and nothing is changed. */
 #include "cmd/cmd.h"
 #include "cmd/probe_inside.h"
+#include "cmd/subject.h"
 
 #include "base/mem.h"
 #include "core/secret.h"
@@ -14,7 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { FINE = 0, USAGE = 2, CANNOT_RUN = 3, PEM_MAX = 256 * 1024, CA_MAX = 16 * 1024 * 1024 };
+enum { PEM_MAX = 256 * 1024, CA_MAX = 16 * 1024 * 1024 };
 
 static const char usage_text[] =
 	"usage: fedgate probe DOMAIN [--as TENANT] [--inbound] [--json] [--config FILE]\n"
@@ -25,38 +26,30 @@ static const char usage_text[] =
 
 struct wish {
 	const char *domain, *as, *config;
-	bool inbound, json, help, config_given;
+	bool inbound, json, help;
 };
-
-/* ---- what is wanted ---- */
 
 static bool read_arguments(int argc, char **argv, struct wish *w)
 {
-	*w = (struct wish){.config = CMD_DEFAULT_CONFIG};
-	for (int i = 1; i < argc; i++) {
-		const char *a = argv[i];
-		if (strcmp(a, "--as") == 0 && argv[i + 1])
-			w->as = argv[++i];
-		else if (strcmp(a, "--config") == 0 && argv[i + 1])
-			w->config_given = (w->config = argv[++i]) != NULL;
-		else if (strcmp(a, "--inbound") == 0)
-			w->inbound = true;
-		else if (strcmp(a, "--json") == 0)
-			w->json = true;
-		else if (strcmp(a, "--help") == 0 || strcmp(a, "-h") == 0)
-			w->help = true;
-		else if (*a != '-' && !w->domain)
-			w->domain = a;
-		else
-			return false;
-	}
+	const struct cmd_option options[] = {{"--as", &w->as, NULL}, {"--config", &w->config, NULL},
+		{"--inbound", NULL, &w->inbound}, {"--json", NULL, &w->json}};
+	struct cmd_arguments a = {.verb = "probe",
+		.usage = usage_text,
+		.options = options,
+		.count = sizeof options / sizeof *options};
+	if (!cmd_read_arguments(&a, argc, argv))
+		return false;
+	w->domain = a.operand;
+	w->help = a.help;
+	if (!w->help && !w->domain)
+		fputs(usage_text, stderr);
 	return w->help || w->domain;
 }
 
 static int cannot(const char *what, const char *why)
 {
 	fprintf(stderr, "fedgate probe: %s: %s\n", what, why);
-	return CANNOT_RUN;
+	return CMD_CANNOT_RUN;
 }
 
 /* ---- the gate's configuration, if there is one ---- */
@@ -66,8 +59,9 @@ static bool load(struct probe *p, const struct wish *w)
 	struct faults faults;
 	const struct load_options options = {.now = (int64_t)time(NULL)};
 	faults_init(&faults);
-	bool there = w->config_given || access(w->config, R_OK) == 0;
-	p->gate = there ? load_gate(w->config, &faults)
+	const char *path = w->config ? w->config : CMD_DEFAULT_CONFIG;
+	bool there = w->config || access(path, R_OK) == 0;
+	p->gate = there ? load_gate(path, &faults)
 			: load_gate_text(SLICE_LIT(""), "defaults", "/", &faults);
 	if (p->gate && there)
 		p->tenants = load_tenants(p->gate, NULL, &options, &faults).registry;
@@ -150,7 +144,7 @@ static int become(struct probe *p, const char *name)
 	if (err_is(e))
 		return cannot(name, "its certificate and key cannot be read; root can");
 	read_secret(p);
-	return FINE;
+	return CMD_FINE;
 }
 
 /* Some name has to stand in the stream's header. */
@@ -170,10 +164,10 @@ static int set_up(struct probe *p, const struct wish *w)
 	struct err e = domain_parse(slice_str(w->domain), &p->domain);
 	if (err_is(e)) {
 		fprintf(stderr, "fedgate probe: %s: %s\n", w->domain, err_row(e.code)->sentence);
-		return USAGE;
+		return CMD_USAGE;
 	}
 	if (!load(p, w))
-		return cannot(w->config, "cannot be used; run: fedgate check");
+		return cannot("the configuration", "cannot be used; run: fedgate check");
 	p->own = registry_find(p->tenants, &p->domain);
 	p->authorities = read_authorities(p->gate->ca_file);
 	if (p->own) {
@@ -184,8 +178,8 @@ static int set_up(struct probe *p, const struct wish *w)
 	}
 	if (!w->as)
 		be_nobody(p);
-	int status = w->as ? become(p, w->as) : FINE;
-	if (status != FINE)
+	int status = w->as ? become(p, w->as) : CMD_FINE;
+	if (status != CMD_FINE)
 		return status;
 	p->lookup = lookup_new(p->gate, &e);
 	if (!p->lookup)
@@ -194,7 +188,7 @@ static int set_up(struct probe *p, const struct wish *w)
 		return cannot(err_row(ERR_DNS_ROOT)->sentence,
 			"the resolver takes signatures away, or the trust anchor is another "
 			"root's; see `forward` and `trust_anchor` in section [dns]");
-	return FINE;
+	return CMD_FINE;
 }
 
 static void tear_down(struct probe *p)
@@ -230,10 +224,12 @@ static int run(struct probe *p)
 
 int cmd_probe(int argc, char **argv)
 {
-	struct wish w;
-	if (!read_arguments(argc, argv, &w) || w.help) {
-		fputs(usage_text, w.help ? stdout : stderr);
-		return w.help ? FINE : USAGE;
+	struct wish w = {.config = NULL};
+	if (!read_arguments(argc, argv, &w))
+		return CMD_USAGE;
+	if (w.help) {
+		fputs(usage_text, stdout);
+		return CMD_FINE;
 	}
 	struct probe *p = MEM_NEW(struct probe);
 	buf_init(&p->now.der, PROBE_LEAF_MAX);
@@ -241,7 +237,7 @@ int cmd_probe(int argc, char **argv)
 	p->inbound = w.inbound;
 	p->report = probe_report_new(w.json);
 	int status = set_up(p, &w);
-	if (status == FINE)
+	if (status == CMD_FINE)
 		status = run(p);
 	tear_down(p);
 	return status;

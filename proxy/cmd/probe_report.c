@@ -2,6 +2,7 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
+#include "base/utf8.h"
 
 #include <jansson.h>
 #include <stdarg.h>
@@ -34,19 +35,19 @@ void probe_report_free(struct probe_report *r)
 	mem_free(r);
 }
 
-/* What strangers wrote is shown, but never obeyed by a terminal. */
+/* What strangers wrote is shown, but never obeyed by a terminal. Afterwards it is UTF-8. */
 static void make_printable(char *text)
 {
-	for (char *p = text; *p; p++) {
-		if ((unsigned char)*p < ' ' || *p == 0x7f)
-			*p = '?';
+	char *end = text;
+	for (struct slice rest = slice_str(text); rest.len;) {
+		uint32_t c;
+		size_t n = utf8_take(rest, &c);
+		bool unsafe = utf8_is_unsafe(c);
+		memmove(end, unsafe ? "?" : rest.ptr, unsafe ? 1 : n);
+		end += unsafe ? 1 : n;
+		rest = slice_sub(rest, n, rest.len);
 	}
-}
-
-static json_t *text_of(const char *text)
-{
-	json_t *t = json_string(text);
-	return t ? t : json_string("?"); /* no UTF-8 */
+	*end = '\0';
 }
 
 void probe_say(struct probe_report *r, enum say_mark mark, const char *topic, struct err code,
@@ -66,8 +67,7 @@ void probe_say(struct probe_report *r, enum say_mark mark, const char *topic, st
 			id ? id : "", id ? ")" : "");
 		fflush(stdout);
 	}
-	json_t *step =
-		json_pack("{ss ss so}", "topic", topic, "mark", words[mark], "text", text_of(text));
+	json_t *step = json_pack("{ss ss ss}", "topic", topic, "mark", words[mark], "text", text);
 	if (id)
 		json_object_set_new(step, "code", json_string(id));
 	json_array_append_new(r->steps, step);
@@ -99,10 +99,10 @@ void probe_find(struct probe_report *r, enum finding_id id, const char *domain, 
 	if (is_known(r, row->id, sentence))
 		return;
 	r->problems += row->weight == FINDING_PROBLEM;
-	json_array_append_new(r->findings,
-		json_pack("{ss ss ss so so}", "id", row->id, "weight",
-			finding_weight_name(row->weight), "who", finding_who_name(row->who),
-			"sentence", text_of(sentence), "fix", text_of(fix)));
+	json_array_append_new(
+		r->findings, json_pack("{ss ss ss ss ss}", "id", row->id, "weight",
+				     finding_weight_name(row->weight), "who",
+				     finding_who_name(row->who), "sentence", sentence, "fix", fix));
 }
 
 void probe_level(struct probe_report *r, enum level level, bool reached, const char *by)

@@ -246,7 +246,7 @@ static bool is_host(const char *name, struct domain *out)
 	return !name || !err_is(domain_parse(slice_str(name), out));
 }
 
-static int run(const struct subject *s, struct view *v, const struct record_wish *wish,
+static int run(const struct subject *s, struct view v, const struct record_wish *wish,
 	void (*print)(const struct view *))
 {
 	struct record_set set;
@@ -255,8 +255,8 @@ static int run(const struct subject *s, struct view *v, const struct record_wish
 		fprintf(stderr, "fedgate records: %s: %s\n", s->tenant->domain.name, why);
 		return CMD_PROBLEM;
 	}
-	v->set = &set;
-	print(v);
+	v.set = &set;
+	print(&v);
 	record_set_fini(&set);
 	return CMD_FINE;
 }
@@ -290,7 +290,7 @@ int cmd_records(int argc, char **argv)
 	int status = subject_load(&s, "records", config, a.operand);
 	if (status != CMD_FINE)
 		return status;
-	status = run(&s, &v, &wish, printer_of(format));
+	status = run(&s, v, &wish, printer_of(format));
 	subject_fini(&s);
 	return cmd_finish("records", status);
 }

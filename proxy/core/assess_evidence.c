@@ -286,9 +286,12 @@ void assess_evidence(const struct assess_question *q, struct policy_case *out)
 	if (!q->count) {
 		if (q->tls)
 			out->of[PROOF_PKIX].why = err_make(ERR_CERT_NONE);
-		/* An endpoint with TLSA records must show a certificate (RFC 7673 4.2). */
+		/* An endpoint with TLSA records must show a certificate (RFC 7673 4.2), as must
+		 * one with a key that is written down. */
 		if (q->reached && !err_is(q->reached->dane))
 			set(&out->of[PROOF_DANE], EVIDENCE_FORBIDS, err_make(ERR_DANE_MISMATCH));
+		if (q->reached && pin_list_names(&q->tenant->pins, q->domain))
+			set(&out->of[PROOF_PIN], EVIDENCE_FORBIDS, err_make(ERR_PIN_MISMATCH));
 		return;
 	}
 	if (q->pkix)

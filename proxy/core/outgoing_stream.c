@@ -264,9 +264,11 @@ void outgoing_on_late(void *arg)
 
 static bool needs_tls(const struct outgoing *o)
 {
-	/* RFC 7673 3.4: where there are usable TLSA records, TLS is a must. */
+	/* RFC 7673 3.4: where there are usable TLSA records, TLS is a must; and where a key is
+	 * written down, or whoever strips TLS would not have to show it (C27). */
 	bool dane = o->reached && !err_is(o->reached->dane);
-	return dane || o->config.tenant->floor_out >= LEVEL_SECURE;
+	bool pinned = pin_list_names(&o->config.tenant->pins, &o->config.remote);
+	return dane || pinned || o->config.tenant->floor_out >= LEVEL_SECURE;
 }
 
 static struct stream_out_config stream_config(const struct outgoing *o)

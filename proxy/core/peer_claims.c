@@ -369,6 +369,15 @@ static struct err refused_at_once(const struct claim *c)
 	return err_ok();
 }
 
+/* Who was asked for by dialback has no certificate to judge again: it is not ours, and that is all.
+ */
+static void leave_be(struct claim *c)
+{
+	struct pair_in *pi = c->pair->user;
+	pi->judged = c->peer->worker->generation;
+	claim_end(c);
+}
+
 static void on_looked(void *arg, enum delegation_state points)
 {
 	struct claim *c = arg;
@@ -377,6 +386,8 @@ static void on_looked(void *arg, enum delegation_state points)
 	struct err why = refused_at_once(c);
 	if (err_is(why))
 		refuse(c, why);
+	else if (rests_on(c) == PROOF_ASKED)
+		leave_be(c);
 	else
 		step(c, false);
 }
@@ -414,7 +425,7 @@ static bool by_certificate(const struct pair *pair)
 	       (pair->proof == PROOF_EXTERNAL || pair->proof == PROOF_CERTIFICATE);
 }
 
-/* By what is known at this moment. */
+/* By what is known at this moment. Records that might say no, and are not known, do not say yes. */
 static bool still_proven(struct peer_in *p, struct pair_in *pi)
 {
 	struct weighed w;
@@ -424,7 +435,7 @@ static bool still_proven(struct peer_in *p, struct pair_in *pi)
 	if (by_certificate(pi->pair)) {
 		weigh_domain(
 			p, d, proofs_last_known(p->worker, d), pi->by, NULL, ERR_PROOF_LATE, &w);
-		if (w.v.decision != POLICY_ACCEPT)
+		if (w.v.decision != POLICY_ACCEPT || w.c.of[PROOF_DANE].why.code == ERR_PROOF_LATE)
 			return false;
 		pi->by = w.v.by;
 		renewal_proven(&pi->renewal, w.v.judge_again);

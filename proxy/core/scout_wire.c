@@ -1,5 +1,7 @@
 #include "core/scout_wire.h"
 
+#include "trust/digest.h"
+
 #include <assert.h>
 #include <netinet/in.h>
 #include <string.h>
@@ -7,6 +9,7 @@
 enum { QUESTION = 'Q', ANSWER = 'A', SECURE = 1, NXDOMAIN = 2, ALIASED = 4, KNOWN_FLAGS = 7 };
 enum { NO_SERVICE = 1 };
 enum { HAS_256 = 1, HAS_384 = 2, HAS_512 = 4 };
+enum { USAGE_MOST = 3, SELECTOR_MOST = 1, MTYPE_MOST = 2, MTYPE_512 = 2 };
 
 static const char *const services[] = {
 	"_xmpp-server._tcp", "_xmpps-server._tcp", "_xmpp-client._tcp", "_xmpps-client._tcp"};
@@ -239,23 +242,27 @@ static void get_addresses(struct reader *r, struct resolve_answer *a)
 		get_address(r, &a->addr[i]);
 }
 
+/* Whoever judges by a record looks up what its numbers name: only those of usable ones pass. */
+static void get_record(struct reader *r, struct tlsa_record *out)
+{
+	out->usage = (uint8_t)get_upto(r, 1, USAGE_MOST);
+	out->selector = (uint8_t)get_upto(r, 1, SELECTOR_MOST);
+	out->mtype = (uint8_t)get_upto(r, 1, MTYPE_MOST);
+	struct slice data = get_short(r);
+	if (r->bad || data.len != (out->mtype == MTYPE_512 ? DIGEST_512 : DIGEST_256)) {
+		r->bad = true;
+		return;
+	}
+	out->len = (uint8_t)data.len;
+	memcpy(out->data, data.ptr, data.len);
+}
+
 static void get_tlsa(struct reader *r, struct tlsa_set *t)
 {
 	t->unusable = (size_t)get(r, 4);
 	t->count = (size_t)get_upto(r, 1, TLSA_RECORDS_MAX);
-	for (size_t i = 0; i < t->count && !r->bad; i++) {
-		struct tlsa_record *record = &t->records[i];
-		record->usage = (uint8_t)get(r, 1);
-		record->selector = (uint8_t)get(r, 1);
-		record->mtype = (uint8_t)get(r, 1);
-		struct slice data = get_short(r);
-		if (data.len == 0 || data.len > TLSA_DATA_MAX) {
-			r->bad = true;
-			return;
-		}
-		record->len = (uint8_t)data.len;
-		memcpy(record->data, data.ptr, data.len);
-	}
+	for (size_t i = 0; i < t->count && !r->bad; i++)
+		get_record(r, &t->records[i]);
 }
 
 static void get_dns(struct reader *r, struct resolve_answer *a)

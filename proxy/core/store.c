@@ -276,3 +276,18 @@ const char *store_write(const char *path, const char *name, struct slice text)
 		    fsync(dir) == 0;
 	return done(dir, fine ? NULL : cannot_write);
 }
+
+int store_lock(const char *path, const char **why)
+{
+	int dir, fd = -1;
+	*why = open_store(path, true, &dir);
+	if (!*why)
+		fd = openat(dir, "rotate.lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (!*why && fd < 0)
+		*why = cannot_write;
+	if (!*why && flock(fd, LOCK_EX | LOCK_NB) != 0)
+		*why = "another `fedgate rotate` is at work on it";
+	if (*why && fd >= 0)
+		close(fd);
+	return done(dir, *why) ? -1 : fd;
+}

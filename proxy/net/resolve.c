@@ -142,12 +142,22 @@ static void add_address(struct resolve_answer *a, int type, const unsigned char 
 	a->addr_count++;
 }
 
+/* libunbound writes the answer anew, with an EDNS record of its own; what has no room any more is
+ * left out, and what is left looks like "there are none" (DNS-3). */
+static bool is_cut(const struct ub_result *result)
+{
+	const unsigned char *header = result->answer_packet;
+	return header && result->answer_len >= 12 && header[2] & 0x02; /* RFC 1035 4.1.1: TC */
+}
+
 static enum resolve_status status_of(int failed, const struct ub_result *result)
 {
 	if (failed || !result)
 		return RESOLVE_FAILED;
 	if (result->bogus)
 		return RESOLVE_BOGUS;
+	if (is_cut(result))
+		return RESOLVE_FAILED;
 	if (result->havedata)
 		return RESOLVE_DATA;
 	return result->rcode == 0 || result->rcode == RCODE_NXDOMAIN ? RESOLVE_NONE
@@ -353,6 +363,8 @@ static int configure(struct ub_ctx *ctx, const struct resolve_config *c)
 		failed = allow_parallel(ctx, c->max_pending);
 	for (size_t i = 0; !failed && i < sizeof options / sizeof *options; i++)
 		failed = ub_ctx_set_option(ctx, options[i].option, options[i].value);
+	if (!failed && c->whole_ttl)
+		failed = ub_ctx_set_option(ctx, "cache-max-ttl:", "604800");
 	/* libunbound reads it at the first question, and then says no more than that it failed. */
 	if (!failed && c->trust_anchor && access(c->trust_anchor, R_OK) != 0)
 		failed = UB_READFILE;

@@ -4,7 +4,7 @@
     evil.at("one.example", drip(b"{" + 1000 * b" ", 0.5))
     evil.at("two.example", redirect("https://two.example/again"), path="/again")
     evil.requests              # (time, host, path) of each request, oldest first
-    evil.most_at_once          # the highest number of requests under way at the same time
+    evil.most_at_once          # the highest number of requests that waited at the same time
 
 A behaviour is a function (link, request) that writes to the connection; it is closed afterwards.
 """
@@ -55,13 +55,6 @@ def hang(link, _):
     link.settimeout(PATIENCE_S)
     while link.recv(4096):
         pass
-
-
-def late(seconds, then):
-    def answer(link, request):
-        time.sleep(seconds)
-        then(link, request)
-    return answer
 
 
 def drip(body, pause_s, headers=True):
@@ -122,6 +115,7 @@ class EvilWeb:
         self.requests, self.connections = [], 0
         self.most_at_once, self._now = 0, 0
         self.otherwise = document("nothing here", "404 Not Found", "text/plain")
+        self.slow_s = 0    # how long each request takes before it is answered
         self.mute = False  # True: connections are taken and TLS is not answered
         self._behaviours, self._lock = {}, threading.Condition()
         self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -173,8 +167,10 @@ class EvilWeb:
                 return
             with self._context.wrap_socket(sock, server_side=True) as link:
                 request = self._read(link)
+                behaviour = self._behaviour(request)
                 with self._under_way():
-                    self._behaviour(request)(link, request)
+                    time.sleep(self.slow_s)
+                behaviour(link, request)
 
     @staticmethod
     def _read(link):

@@ -4,7 +4,8 @@ relay that misbehaves for some names. Prints "PORT ANCHOR WRONG-ANCHOR", ends wh
 
   *.servfail.example   SERVFAIL          *.refused.example   REFUSED
   *.slow.example       no answer         *.garbage.example   bytes that are no answer
-  many.example         as many SRV and A records as fit into a message
+  many.example         1900 SRV and 3000 A records
+  to-the-brim.example  SRV records that fill a message to the brim
   bogus.signed.example an answer whose data does not fit its signature
   stripped.signed.example, *.stripped.signed.example: the answer without its signatures
   expired.signed.example: signed with the zone's key, until a year ago
@@ -148,6 +149,18 @@ def wait_for_keys(port):
     raise SystemExit("knotd does not answer")
 
 
+def brim(query):
+    """65,529 bytes: who adds an EDNS record of his own has no room for the rest."""
+    question, host = query.question[0], dns.name.from_text("xmpp.rohan.example.").to_wire()
+    asked = question.name.to_wire() + struct.pack("!HH", question.rdtype, 1)
+    each = 18 + len(host)
+    count = (65535 - 12 - len(asked)) // each
+    head = query.id.to_bytes(2, "big") + struct.pack("!HHHHH", 0x8180, 1, count, 0, 0)
+    return head + asked + b"".join(
+        b"\xc0\x0c" + struct.pack("!HHIHHHH", 33, 1, 600, 6 + len(host), n // 64, 1, n % 64 + 1)
+        + host for n in range(count))
+
+
 def load_key(directory, keys):
     """The key that knotd made for its zone, to sign with other dates than it would."""
     folder = os.path.join(directory, "keys", "keys")
@@ -214,6 +227,9 @@ def scripted(query, udp):
         return reply.to_wire()
     if name.endswith("many.example."):
         return many(query, kind, udp).to_wire(max_size=65535)
+    if name.endswith("to-the-brim.example.") and kind == dns.rdatatype.SRV:
+        reply.flags |= dns.flags.TC
+        return reply.to_wire() if udp else brim(query)
     if name.startswith("late-") and kind == dns.rdatatype.A:
         time.sleep(0.7)
         reply.answer.append(dns.rrset.from_text(name, 600, "IN", "A",

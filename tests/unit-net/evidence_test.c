@@ -214,12 +214,10 @@ static struct policy_case published(int chain, struct places *p)
 static void any_targets_records_may_match(void **state)
 {
 	(void)state;
-	static const struct proofs_target good = {.tlsa = &matching[OWN]},
-					  wrong = {.tlsa = &other_set},
-					  one = {.tlsa = &first_usage},
-					  none = {.e = {ERR_DANE_NONE, 0}},
-					  bad = {.e = {ERR_DANE_FAILED, 0}};
-	static const struct {
+	const struct proofs_target good = {.tlsa = &matching[OWN]}, wrong = {.tlsa = &other_set},
+				   one = {.tlsa = &first_usage}, none = {.e = {ERR_DANE_NONE, 0}},
+				   bad = {.e = {ERR_DANE_FAILED, 0}};
+	const struct {
 		const char *title;
 		struct proofs_target at[3];
 		bool partial, cut;
@@ -422,6 +420,22 @@ static void a_pin_proves_its_key_and_forbids_every_other(void **state)
 	tenant.pins.count = 0;
 }
 
+/* C27: whom we dialled must show the key. Who comes without one is asked for by dialback, and that
+ * dials. */
+static void where_a_key_is_pinned_no_certificate_will_not_do(void **state)
+{
+	(void)state;
+	struct dial_endpoint at = {.dane = {ERR_DANE_INSECURE, 0}};
+	struct pin pins[] = {{.domain = bree}};
+	struct assess_question q = asking(NULL);
+	tenant.pins = (struct pin_list){pins, 1};
+	expect(&gather(&q).of[PROOF_PIN], EVIDENCE_NONE, ERR_OK);
+	q.reached = &at;
+	expect(&gather(&q).of[PROOF_PIN], EVIDENCE_FORBIDS, ERR_PIN_MISMATCH);
+	tenant.pins.count = 0;
+	expect(&gather(&q).of[PROOF_PIN], EVIDENCE_NONE, ERR_OK);
+}
+
 /* ---- what it comes to ---- */
 
 /* DNA-4 */
@@ -531,6 +545,7 @@ int main(void)
 		cmocka_unit_test(what_is_not_there_yet_is_pending_if_it_is_asked_for),
 		cmocka_unit_test(a_document_proves_or_does_not_but_never_forbids),
 		cmocka_unit_test(a_pin_proves_its_key_and_forbids_every_other),
+		cmocka_unit_test(where_a_key_is_pinned_no_certificate_will_not_do),
 		cmocka_unit_test(the_record_of_an_assessment_says_by_what_and_what_did_not),
 		cmocka_unit_test(what_passes_is_told_from_what_is_over),
 	};

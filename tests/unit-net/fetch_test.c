@@ -170,6 +170,9 @@ static const struct answer_row {
 	{"no HTTP at all (0.9)", {.host = "a11.web.example", .text = "hello"}, ERR_POSH_FETCH, 0,
 		0},
 	{"nothing", {.host = "a12.web.example", .text = ""}, ERR_POSH_FETCH, 0, 0},
+	{"a 100 Continue, and nothing more",
+		{.host = "a14.web.example", .text = "HTTP/1.1 100 Continue\r\n\r\n"},
+		ERR_POSH_FETCH, 100, 0},
 	{"another protocol, not asked for",
 		{.host = "a13.web.example",
 			.text = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\n\r\nhello",
@@ -891,6 +894,31 @@ static void the_slow_make_room_for_who_waits(void **state)
 	assert_int_equal(hanging[0].told, 1);                       /* the oldest */
 }
 
+/* Who is slow but honest has a share of the places, however many wait. */
+static void a_quarter_of_the_places_is_for_the_slow(void **state)
+{
+	static const struct web_name names[] = {
+		{.host = "a.web.example", .status = RESOLVE_DATA, .addresses = WEB_GOOD},
+		{.host = "*", .status = RESOLVE_DATA, .addresses = WEB_SILENT}};
+	static const struct web_page page = {
+		.host = "a.web.example", .text = HEAD "\r\nhello", .wait_ms = 30};
+	struct job slow[2] = {0}, good[30] = {0};
+	(void)state;
+	web_pages(&page, 1);
+	web_names_use(the.w->w.loop, names, COUNT(names), told);
+	the.config.max_running = 8;
+	the.config.patience_ms = 3 * PATIENCE_MS;
+	open_fetcher();
+	ask(&slow[0], "hang.web.example", 443, "/");
+	ask(&slow[1], "hang.web.example", 443, "/");
+	assert_false(wait_for(slow, 1, 3 * PATIENCE_MS + 10));
+	for (size_t i = 0; i < COUNT(good); i++)
+		ask(&good[i], "a.web.example", 443, "/");
+	assert_true(wait_for(good, COUNT(good), LONG_MS));
+	assert_int_equal(count_code(good, COUNT(good), ERR_OK), COUNT(good));
+	assert_int_equal(count_told(slow, COUNT(slow)), 0);
+}
+
 /* P19: more come than can be served: whoever comes last is served still. */
 static void a_flood_of_the_slow_delays_nobody_for_long(void **state)
 {
@@ -1078,6 +1106,7 @@ int main(void)
 		T(no_more_than_so_many_run_at_once),
 		T(of_too_many_the_oldest_is_refused),
 		T(the_slow_make_room_for_who_waits),
+		T(a_quarter_of_the_places_is_for_the_slow),
 		T(a_flood_of_the_slow_delays_nobody_for_long),
 		T(who_never_had_a_place_is_told_so),
 		T(a_request_may_be_cancelled_at_any_time),

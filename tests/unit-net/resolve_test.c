@@ -370,6 +370,17 @@ static void answers_are_cut_at_their_maximum(void **state)
 	assert_int_equal(a->addr_count, RESOLVE_ADDR_MAX);
 }
 
+/* DNS-3, D10: records that do not fit are not "no records", or we would go round them. */
+static void an_answer_that_does_not_fit_is_never_none(void **state)
+{
+	(void)state;
+	const struct resolve_answer *a = answer_to("to-the-brim.example", SRV);
+	if (a->status == RESOLVE_DATA)
+		assert_int_equal(a->srv_count, RESOLVE_SRV_MAX);
+	else
+		assert_int_equal(a->status, RESOLVE_FAILED);
+}
+
 /* ---- cache: DNS-7 ---- */
 
 static unsigned times_asked(const char *name)
@@ -562,6 +573,7 @@ int main(void)
 		RESOLVE_TEST(tlsa_records_are_cut_at_their_maximum),
 		RESOLVE_TEST(the_end_of_a_chain_of_aliases_is_told),
 		RESOLVE_TEST(a_root_that_fails_validation_is_told_from_one_that_does_not_answer),
+		RESOLVE_TEST(an_answer_that_does_not_fit_is_never_none),
 		RESOLVE_TEST(answers_are_cut_at_their_maximum),
 		RESOLVE_TEST(times_to_live_are_kept_within_bounds),
 		RESOLVE_TEST(what_was_asked_is_not_asked_again),

@@ -123,6 +123,9 @@ static void an_answer_is_kept_for_its_time(void **state)
 		if (f->e.code != rows[i].code || f->not_after != start + rows[i].keep_s)
 			fail_msg("%s: %s for %lld s", rows[i].title, err_row(f->e.code)->symbol,
 				(long long)(f->not_after - start));
+		fake_worker_run(posh_world.w, NULL, NULL, 3); /* the loop's clock goes on */
+		assert_int_equal(
+			posh_world_answer(rows[i].host)->not_after, start + rows[i].keep_s);
 		posh_world.now = start + rows[i].keep_s - 1;
 		f = posh_world_answer(rows[i].host);
 		assert_int_equal(f->e.code, rows[i].code);
@@ -239,6 +242,22 @@ static void a_cache_full_of_searches_refuses(void **state)
 	assert_int_equal(posh_world.answers[0].found.e.code, ERR_OK);
 	assert_int_equal(posh_world.answers[1].found.e.code, ERR_OK);
 	assert_int_equal(posh_world.answers[3].found.e.code, ERR_OK);
+}
+
+/* Also when it was known before, and is looked for again. */
+static void what_is_looked_for_again_is_not_thrown_out(void **state)
+{
+	(void)state;
+	all_have(POSH_DOCUMENT("60"), 50);
+	posh_world.config.max_domains = 1;
+	posh_world_open(names, COUNT(names));
+	posh_world_answer(hosts[0]);
+	posh_world.now += 60;
+	posh_world_ask(hosts[0]);
+	posh_world_ask(hosts[1]);
+	assert_true(posh_world_wait(3000));
+	assert_int_equal(posh_world.answers[1].found.e.code, ERR_OK);
+	assert_int_equal(posh_world.answers[2].found.e.code, ERR_POSH_BUSY);
 }
 
 /* Our own want of places is not held against a domain for five minutes. */
@@ -403,6 +422,7 @@ int main(void)
 		T(a_flood_of_names_drives_out_no_document),
 		T(the_document_not_asked_for_longest_goes_first),
 		T(a_cache_full_of_searches_refuses),
+		T(what_is_looked_for_again_is_not_thrown_out),
 		T(who_had_no_place_may_soon_try_again),
 		T(what_is_no_public_domain_is_never_looked_for),
 		T(who_is_told_may_ask),

@@ -268,6 +268,10 @@ static void answers_that_no_scout_would_give_are_refused(void **state)
 		{ADDR, 31, 5, "an address of five bytes"},
 		{TLSA, 7, 0, "TLSA without DNSSEC"},
 		{TLSA, 16, TLSA_RECORDS_MAX + 1, "too many records"},
+		{TLSA, 17, 4, "an unknown usage"},
+		{TLSA, 18, 2, "an unknown selector"},
+		{TLSA, 19, 3, "an unknown matching type"},
+		{TLSA, 19, 1, "a SHA-256 of 64 bytes"},
 		{TLSA, 20, 0, "a record without data"},
 		{TLSA, 20, TLSA_DATA_MAX + 1, "a record of 65 bytes"},
 		{POSH, 6, 0xff, "an unknown reason"},
@@ -330,8 +334,13 @@ static void within_bounds(const struct answer *a)
 	assert_in_range(a->posh.document.count, 0, POSH_PRINTS_MAX);
 	assert_in_range(a->posh.e.code, 0, ERR_COUNT - 1);
 	assert_non_null(memchr(a->posh.url, '\0', sizeof a->posh.url));
-	for (size_t i = 0; i < a->tlsa.count; i++)
-		assert_in_range(a->tlsa.records[i].len, 1, TLSA_DATA_MAX);
+	for (size_t i = 0; i < a->tlsa.count; i++) {
+		const struct tlsa_record *r = &a->tlsa.records[i];
+		assert_in_range(r->usage, 0, 3);
+		assert_in_range(r->selector, 0, 1);
+		assert_in_range(r->mtype, 0, 2);
+		assert_int_equal(r->len, r->mtype == 2 ? 64 : 32);
+	}
 	for (size_t i = 0; i < a->dns.srv_count; i++)
 		assert_int_equal(strlen(a->dns.srv[i].target.name), a->dns.srv[i].target.len);
 }

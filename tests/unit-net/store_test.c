@@ -1,3 +1,4 @@
+#define _GNU_SOURCE /* flock, O_DIRECTORY */
 /* The gate's own certificates on the disk: whole at any moment, whatever is interrupted (F05).
  *
  * The system calls that change something are wrapped: a child dies before the nth of them, and what
@@ -17,11 +18,14 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { DIED = 77, PRINT = 32, STEPS_MAX = 400, TIMES = 6 };
@@ -38,6 +42,9 @@ static void next_step(void)
 		_exit(DIED);
 }
 
+/* What a power failure could take back. */
+static bool unsynced_bytes, unsynced_name;
+
 #define WRAP(type, name, args, values)                                                             \
 	type __real_##name args;                                                                   \
 	type __wrap_##name args;                                                                   \
@@ -49,10 +56,28 @@ static void next_step(void)
 
 WRAP(int, mkdir, (const char *path, mode_t mode), (path, mode))
 WRAP(int, mkdirat, (int at, const char *path, mode_t mode), (at, path, mode))
-WRAP(ssize_t, write, (int fd, const void *bytes, size_t len), (fd, bytes, len))
-WRAP(int, renameat, (int a, const char *from, int b, const char *to), (a, from, b, to))
 WRAP(int, symlinkat, (const char *target, int at, const char *path), (target, at, path))
 WRAP(int, unlinkat, (int at, const char *path, int flags), (at, path, flags))
+
+ssize_t __real_write(int fd, const void *bytes, size_t len);
+ssize_t __wrap_write(int fd, const void *bytes, size_t len);
+ssize_t __wrap_write(int fd, const void *bytes, size_t len)
+{
+	next_step();
+	unsynced_bytes = true;
+	return __real_write(fd, bytes, len);
+}
+
+/* A name must not get on the disk before what it stands for. */
+int __real_renameat(int a, const char *from, int b, const char *to);
+int __wrap_renameat(int a, const char *from, int b, const char *to);
+int __wrap_renameat(int a, const char *from, int b, const char *to)
+{
+	next_step();
+	assert_false(unsynced_bytes || unsynced_name);
+	unsynced_name = true;
+	return __real_renameat(a, from, b, to);
+}
 
 /* Who only dies needs no disk to be flushed. */
 int __wrap_fsync(int fd);
@@ -60,6 +85,7 @@ int __wrap_fsync(int fd)
 {
 	(void)fd;
 	next_step();
+	unsynced_bytes = unsynced_name = false;
 	return 0;
 }
 
@@ -309,8 +335,10 @@ static void go_on(void)
 	assert_null(store_switch(dir));
 	struct seen after = look_around();
 	assert_true(same(after.current, s.next) && none(after.next));
+	assert_false(same(after.previous, after.current) || none(after.previous));
 	assert_null(store_retire(dir));
 	assert_null(store_write(dir, "note", SLICE_LIT("all of it")));
+	assert_false(unsynced_bytes || unsynced_name);
 	after = look_around();
 	assert_true(same(after.current, s.next) && none(after.previous));
 	check_note();
@@ -367,6 +395,33 @@ static void two_at_once_make_one(void **state)
 	}
 }
 
+static void who_changes_it_waits_until_another_is_done(void **state)
+{
+	(void)state;
+	const struct makecert_wish w = wish();
+	int ready[2];
+	char c;
+	assert_null(store_make(dir, &w));
+	assert_int_equal(pipe(ready), 0);
+	if (fork() == 0) {
+		int fd = open(dir, O_RDONLY | O_DIRECTORY);
+		const struct timespec a_moment = {.tv_nsec = 200000000};
+		if (fd < 0 || flock(fd, LOCK_EX) != 0 || __real_write(ready[1], "", 1) != 1)
+			_exit(1);
+		nanosleep(&a_moment, NULL);
+		_exit(symlink("x", at("done")) != 0);
+	}
+	assert_int_equal(read(ready[0], &c, 1), 1);
+	assert_null(store_stage(dir, &w));
+	struct stat st;
+	assert_int_equal(lstat(at("done"), &st), 0);
+	int status;
+	assert_true(wait(&status) > 0);
+	assert_int_equal(status, 0);
+	close(ready[0]);
+	close(ready[1]);
+}
+
 #define store_case(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int main(void)
@@ -379,6 +434,7 @@ int main(void)
 		store_case(a_pair_that_is_damaged_is_not_replaced_in_silence),
 		cmocka_unit_test(whatever_step_it_dies_at_nothing_is_half_and_it_goes_on),
 		store_case(two_at_once_make_one),
+		store_case(who_changes_it_waits_until_another_is_done),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
-"""What evil web servers and zones do to the others, and the floods of evil_test.py in their full size.
-They measure, and take their time: make test-all.
+"""What evil web servers and zones do to the others, and the floods of evil_test.py in their full
+size. They measure, and take their time: make test-all.
 """
 
 import os

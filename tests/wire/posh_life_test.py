@@ -1,24 +1,30 @@
-"""A POSH tenant's whole life: onboarded with no key of the customer's anywhere on the gate, believed
-by strict peers and by a second gate, given new certificates without a refused stream, gone.
+"""A POSH tenant's whole life: onboarded with no key of the customer's anywhere on the gate,
+believed by strict peers and by a second gate, given a new certificate without a refused stream,
+gone.
 """
 
 import json
 import re
+import threading
+import time
 import unittest
 
 import common
+import posh_verifier
 from cryptography.hazmat.primitives import serialization
 from lab import gate as lab_gate
 from lab.gate import Gate
 from lab.web import POSH_PATH
 from script import Closed, ScriptedBackend, message
 from stage import Stage
-from strict import StrictServer, strict_dial, verifier
+from strict import Refused, StrictServer, strict_dial, verifier
 
 SHIRE, ROHAN, BREE = "shire.example", "rohan.example", "bree.example"
+DALE = "dale.example"  # its customer has a static file for a document
 SECOND = ("10.99.0.4", "10.99.0.5")  # another host's gate: public, egress
 SECOND_BACKEND = "10.99.0.14"
 POLICY = {"inbound": "trusted", "outbound": "trusted"}
+EXPIRES, COPY_EXPIRES = 300, 2  # of the gate's documents; of the copy that DALE's customer keeps
 PEM = re.compile(b"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?-----END [A-Z ]*PRIVATE KEY-----", re.S)
 
 
@@ -44,11 +50,12 @@ class Life(unittest.TestCase):
         cls.stage = stage = Stage("posh-life", common.BINARY)
         cls.addClassCleanup(stage.close)
         cls.gate = stage.gate
-        cls.gate.publish(stage.web_ca.issue(lab_gate.HOST_NAME), expires=300)
+        cls.gate.publish(stage.web_ca.issue(lab_gate.HOST_NAME), expires=EXPIRES)
         stage.names.set(lab_gate.HOST_NAME, "A", lab_gate.PUBLIC)
-        stage.tenant(SHIRE, proof="posh", policy=POLICY)
         cls.web = stage.web()
-        cls.web.site(SHIRE)
+        for domain in (SHIRE, DALE):
+            stage.tenant(domain, proof="posh", policy=POLICY)
+            cls.web.site(domain)
         cls.second_gate()
         cls.posh = verifier(stage)
         cls.rohan = stage.keep(StrictServer(stage.world, ROHAN, cls.posh,
@@ -85,10 +92,13 @@ class Life(unittest.TestCase):
         self.assertTrue(all(verdict.accepted for _, verdict in self.rohan.verdicts))
 
     def from_shire(self, peer, ident):
-        link = self.stage.canary.dial(SHIRE, peer)
+        self.from_tenant(SHIRE, peer, ident)
+
+    def from_tenant(self, tenant, peer, ident):
+        link = self.stage.canary.dial(tenant, peer)
         self.addCleanup(link.close)
         link.expect("<db:result[^>]*type='valid'")
-        link.send(message(f"frodo@{SHIRE}", f"user@{peer}", "well met", ident))
+        link.send(message(f"frodo@{tenant}", f"user@{peer}", "well met", ident))
 
     def test_1_onboarding_brings_no_key_of_the_customers_to_the_gate(self):
         """POSH-12: what is there is the host's publisher's, and one made for this tenant alone."""
@@ -96,7 +106,7 @@ class Life(unittest.TestCase):
         site = serialization.load_pem_private_key(
             self.web.sites[SHIRE]["identity"].key.read_bytes(), None)
         self.assertNotIn(public(site), keys.values())
-        made = self.gate.dir / "state/tenants" / SHIRE
+        made = self.gate.dir / "state/tenants"
         others = {path for path in keys if made not in path.parents}
         self.assertEqual({self.gate.dir / "tls/publish.key"}, others)
         self.assertTrue(len(keys) > len(others))
@@ -126,6 +136,67 @@ class Life(unittest.TestCase):
                             if one["direction"] == direction)
             self.assertEqual(("accepted", "trusted", "posh"),
                              (decision["outcome"], decision["level"], decision["proof"]))
+
+    def rotate(self, domain):
+        return json.loads(self.gate.command("rotate", domain, "--json").stdout)
+
+    def rotate_after(self, domain, seconds):
+        """So long it is to be seen, and no longer is it kept by whom has seen the copy: the rest
+        of the gate's own patience, which goes by what its publisher promises, is written off."""
+        self.assertEqual(("none", "seen"), tuple(self.rotate(domain)[key]
+                                                 for key in ("step", "sight")))
+        time.sleep(seconds)
+        path = self.gate.dir / f"state/tenants/{domain}/rollover.json"
+        state = json.loads(path.read_text(encoding="utf-8"))
+        path.write_text(json.dumps({**state, "counted_s": state["counted_s"] + EXPIRES}),
+                        encoding="utf-8")
+        return self.rotate(domain)["step"]
+
+    def copy_document(self, domain):
+        """The customer copies what the host prints; his copy may not be kept for as long."""
+        said = json.loads(self.gate.command("posh", domain, check=True).stdout)
+        self.web.posh(domain, {**said, "expires": COPY_EXPIRES})
+        return said["fingerprints"]
+
+    def dial_again_and_again(self, domain, stopped, heard):
+        """A strict peer that keeps documents for as long as they say, and certificates' hashes."""
+        posh = verifier(self.stage)
+        while not stopped.is_set():
+            try:
+                with strict_dial(self.stage, posh, ROHAN, domain) as peer:
+                    heard.append(posh_verifier.descriptor(peer.sock.getpeercert(True), "sha-256"))
+            except (Refused, Closed, OSError, AssertionError) as error:
+                heard.append(repr(error))
+            time.sleep(0.1)
+
+    def test_5_a_new_certificate_costs_no_stream(self):
+        """POSH-11: a peer that caches for `expires` never sees what it does not know."""
+        stopped, heard = threading.Event(), []
+        first = self.copy_document(DALE)
+        thread = threading.Thread(target=self.dial_again_and_again, args=(DALE, stopped, heard))
+        thread.start()
+        self.addCleanup(thread.join)
+        self.addCleanup(stopped.set)
+        time.sleep(0.5)
+        self.assertEqual("staged", self.rotate(DALE)["step"])
+        self.assertEqual(("none", "missing"), tuple(self.rotate(DALE)[key]
+                                                    for key in ("step", "sight")))
+        both = self.copy_document(DALE)
+        self.assertEqual(first, both[1:])
+        self.assertEqual("switched", self.rotate_after(DALE, COPY_EXPIRES + 0.5))
+        self.assertEqual("retired", self.rotate_after(DALE, COPY_EXPIRES + 0.5))
+        self.assertEqual(both[:1], self.copy_document(DALE))
+        time.sleep(COPY_EXPIRES + 0.5)
+        stopped.set()
+        thread.join()
+        self.assertEqual([], [one for one in heard if isinstance(one, str)])
+        self.assertGreater(len(heard), 20)
+        shown = [one["sha-256"] for one in heard]
+        self.assertEqual([first[0]["sha-256"], both[0]["sha-256"]], list(dict.fromkeys(shown)))
+        self.from_tenant(DALE, ROHAN, "out-rotated")
+        self.arrived(self.rohan, "out-rotated")
+        self.assertEqual([True], [verdict.accepted for who, verdict in self.rohan.verdicts
+                                  if who == DALE][-1:])
 
     def test_9_when_it_leaves_nothing_of_it_is_served(self):
         (self.gate.dir / "tenants.d/.confirm-removal").write_text("1\n", encoding="ascii")

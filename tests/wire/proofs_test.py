@@ -28,6 +28,13 @@ def document(*identities, expires=86400):
             "expires": expires}
 
 
+def pin(identity):
+    leaf = x509.load_pem_x509_certificate(identity.chain.read_bytes())
+    spki = leaf.public_key().public_bytes(serialization.Encoding.DER,
+                                          serialization.PublicFormat.SubjectPublicKeyInfo)
+    return "sha256/" + base64.b64encode(hashlib.sha256(spki).digest()).decode()
+
+
 def second_of(stage, identity):
     """The intermediate of a chain, alone in a file."""
     text = identity.chain.read_text(encoding="ascii").split("-----BEGIN")
@@ -164,7 +171,9 @@ class Outbound(unittest.TestCase):
         twins = stage.ca.issue("twin.example", "other-twin.example")
         cls.twin_port = w.domain("twin.example", twins)
         stage.names.peer("other-twin.example", stage.world.address, starttls=cls.twin_port)
-        stage.tenant("lax.example", policy={"inbound": "verified", "outbound": "verified"})
+        w.domain("no-tls-pin.example", good, tls="off")
+        stage.tenant("lax.example", policy={"inbound": "verified", "outbound": "verified",
+                                            "pins": f"no-tls-pin.example={pin(good)}"})
         w.start()
         cls.gate, cls.canary = stage.gate, stage.canary
 
@@ -185,6 +194,8 @@ class Outbound(unittest.TestCase):
         # Where there are usable records there has to be TLS, offered or not (RFC 7673 3.4).
         ("no-tls.example", "lax.example", {"by": "dane", "start": "starttls"}),
         ("no-tls-plain.example", "lax.example", {"by": "dns", "start": "plain", "trust": "verified"}),
+        # So it is where a key is written down: whoever strips TLS must not get around it (C27).
+        ("no-tls-pin.example", "lax.example", {"by": "pin", "start": "starttls"}),
         ("unusable.example", "strict.example", {"by": "pkix", "dane": "unusable"}),
         ("insecure.example", "strict.example", {"by": "pkix", "dane": "insecure",
                                                 "dnssec": "insecure"}),

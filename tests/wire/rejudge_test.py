@@ -175,6 +175,25 @@ class Reload(unittest.TestCase):
             link.send(message("frodo@shire.example", "a@moria.example", "x", "after"))
             self.assertIn("after", self.other.wait_for(1)[0])
 
+    def test_a_tenant_that_comes_to_claim_a_peers_name_does_not_end_its_stream(self):
+        """ADR-8: its DNS is elsewhere, so it stays its owner's; also by dialback, which is not
+        asked for again and not measured by what a certificate would have to show."""
+        self.shire()
+        self.stage.server("moria.example", port=5312)
+        self.stage.start()
+        with self.stage.secured("moria.example", "shire.example",
+                                self.stage.other_ca.issue("moria.example")) as peer:
+            self.assertNotIn("EXTERNAL", peer.features())
+            peer.send(RESULT.format("moria.example", "shire.example"))
+            peer.expect("<db:result[^>]*type='valid'")
+            self.gate.tenant("moria.example", f"{BACKEND}:5270",
+                             self.stage.identity("moria.example"))
+            self.shire(policy={"other_names": "yes"})
+            self.reload()
+            time.sleep(1)  # DNS has answered
+            peer.send(message("a@moria.example", "frodo@shire.example", "x", "after"))
+            self.assertIn("after", self.canary.wait_for(1)[0])
+
     # Floors
 
     def test_the_floor_rises_while_a_dialback_question_is_open(self):
@@ -231,6 +250,24 @@ class Reload(unittest.TestCase):
             self.assertIn("EXTERNAL", peer.features())
             (self.gate.dir / "ca.pem").write_bytes(self.stage.other_ca.root.read_bytes())
             self.shire(policy={"inbound": "trusted", "outbound": "trusted"})
+            self.reload()
+            self.assertEqual(peer.external("rohan.example"), "success")
+            peer.send(header("rohan.example", "shire.example"))
+            peer.send(message("a@rohan.example", "frodo@shire.example", "x", "evil"))
+            peer.expect_closed(5)
+        self.assertEqual(self.canary.bytes, 0)
+
+    def test_dane_is_switched_on_between_the_offer_of_external_and_its_use(self):
+        """DANE-1: what is not known yet is not taken for harmless."""
+        self.shire()
+        self.stage.server("rohan.example", port=5300)
+        self.stage.names.tlsa("xmpp.rohan.example", 5300, 3, 1, 1,
+                              self.stage.other_ca.issue("rohan.example").chain)
+        self.gate.set("proofs", dane="no")
+        self.stage.start()
+        with self.stage.secured("rohan.example", "shire.example") as peer:
+            self.assertIn("EXTERNAL", peer.features())
+            self.gate.set("proofs", dane="yes")
             self.reload()
             self.assertEqual(peer.external("rohan.example"), "success")
             peer.send(header("rohan.example", "shire.example"))

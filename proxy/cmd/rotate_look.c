@@ -1,0 +1,282 @@
+/* What the public is shown: the documents at the domains' own URLs (RFC 7711 3), and the TLSA
+ * records of the host (RFC 7671 8). Seen as a peer sees it, who follows redirects and references.
+ */
+#include "cmd/rotate_inside.h"
+
+#include "base/mem.h"
+#include "cmd/lookup.h"
+#include "tenants/value.h"
+#include "trust/posh.h"
+#include "trust/tlsa.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+enum { HOPS_MAX = 5, PORTS_MAX = 16 };
+
+struct looker {
+	const struct rotation *r;
+	struct lookup *lookup;
+	struct slice leaf;
+	struct places_seen *out;
+};
+
+static struct place_seen *add_place(struct places_seen *p, const char *where, bool needed)
+{
+	p->items = mem_realloc(p->items, (p->count + 1) * sizeof *p->items);
+	p->items[p->count] = (struct place_seen){.where = mem_strdup(where), .needed = needed};
+	return &p->items[p->count++];
+}
+
+static void fail(struct place_seen *p, struct err e)
+{
+	p->state = PLACE_UNKNOWN;
+	p->why = e;
+}
+
+/* ---- documents ---- */
+
+static bool redirects(long status)
+{
+	return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
+}
+
+/* The page at the end of the redirects; ERR_POSH_NONE when there is none. */
+static struct err follow(struct looker *l, struct posh_url *url, const struct lookup_page **page)
+{
+	for (int hop = 0; hop <= HOPS_MAX; hop++) {
+		struct posh_url base = *url;
+		*page = lookup_page(l->lookup, url);
+		if (err_is((*page)->e))
+			return (*page)->e;
+		if (!redirects((*page)->status))
+			break;
+		struct err e = posh_url_parse(slice_str((*page)->location), &base, url);
+		if (err_is(e))
+			return e;
+	}
+	long status = (*page)->status;
+	if (status >= 400 && status < 500)
+		return err_make(ERR_POSH_NONE);
+	return status == 200 ? err_ok() : err_native(ERR_POSH_FETCH, (int)status);
+}
+
+/* What keeps a peer from finding any document, today and tomorrow. */
+static bool is_nothing(struct err e)
+{
+	switch (e.code) {
+	case ERR_POSH_NONE:
+	case ERR_DNS_NONE:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* A further domain often has no web server, or one that answers everything with its front page. */
+static bool is_no_posh_server(struct err e)
+{
+	switch (e.code) {
+	case ERR_POSH_FETCH:
+		return e.native == 0; /* not a failure that the server tells of itself */
+	case ERR_POSH_TLS:
+	case ERR_POSH_BLOCKED:
+	case ERR_POSH_PARSE:
+	case ERR_POSH_REDIRECT:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* That is public, and no document: nobody can use it. */
+static bool is_no_document(struct err e)
+{
+	switch (e.code) {
+	case ERR_POSH_PARSE:
+	case ERR_POSH_EXPIRES:
+	case ERR_POSH_WEAK:
+	case ERR_POSH_SIZE:
+	case ERR_POSH_REFERENCE:
+	case ERR_POSH_REDIRECT:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* Ends with a document of fingerprints; *remembered is the longest on the way, for whoever is on
+ * it may come from any part of it. */
+static struct err find_document(
+	struct looker *l, struct posh_url *url, struct posh_document *d, uint32_t *remembered_s)
+{
+	const struct lookup_page *page;
+	for (int reference = 0; reference <= 1; reference++) {
+		struct err e = follow(l, url, &page);
+		if (!err_is(e))
+			e = posh_parse(page->body, d);
+		if (err_is(e))
+			return e;
+		if (d->expires_s > *remembered_s)
+			*remembered_s = d->expires_s;
+		if (d->kind == POSH_FINGERPRINTS)
+			return e;
+		e = posh_url_parse(slice_str(d->url), NULL, url);
+		if (err_is(e))
+			return e;
+	}
+	return err_make(ERR_POSH_REFERENCE);
+}
+
+/* Dates are not asked for here. */
+static bool lists(const struct posh_document *d, struct slice leaf)
+{
+	return leaf.len &&
+	       posh_judge(d, &leaf, 1, (int64_t)time(NULL), NULL).code != ERR_POSH_MISMATCH;
+}
+
+static void look_at_document(
+	struct looker *l, const struct domain *domain, const char *service, bool needed)
+{
+	struct posh_url *url = MEM_NEW(struct posh_url);
+	struct posh_document *d = MEM_NEW(struct posh_document);
+	struct buf where;
+	buf_init(&where, BUF_UNLIMITED);
+	posh_url_of(domain, service, url);
+	posh_url_write(url, &where);
+	struct place_seen *p = add_place(l->out, buf_cstr(&where), needed);
+	struct err e = find_document(l, url, d, &p->remembered_s);
+	p->why = e;
+	if (is_nothing(e) || (!needed && is_no_posh_server(e))) {
+		p->state = PLACE_EMPTY;
+	} else if (err_is(e)) {
+		p->state = is_no_document(e) ? PLACE_LACKS : PLACE_UNKNOWN;
+	} else {
+		p->state = lists(d, l->leaf) ? PLACE_SHOWS : PLACE_LACKS;
+		p->lacks_current = !lists(d, buf_peek(&l->r->current));
+	}
+	buf_fini(&where);
+	mem_free(url);
+	mem_free(d);
+}
+
+/* A further domain may do without, and so may clients; if they have one, it must be right. */
+static void look_at_documents(struct looker *l)
+{
+	const struct tenant *t = l->r->tenant;
+	look_at_document(l, &t->domain, "xmpp-server", t->proof == TENANT_POSH);
+	look_at_document(l, &t->domain, "xmpp-client", false);
+	for (size_t i = 0; i < t->further.count; i++)
+		look_at_document(l, &t->further.items[i], "xmpp-server", false);
+}
+
+/* ---- TLSA ---- */
+
+static bool names_key(const struct tlsa_set *set, struct slice leaf)
+{
+	struct tlsa_record own;
+	if (!leaf.len || !tlsa_of_leaf(leaf, &own))
+		return false;
+	for (size_t i = 0; i < set->count; i++) {
+		const struct tlsa_record *r = &set->records[i];
+		if (r->usage == own.usage && r->selector == own.selector && r->mtype == own.mtype &&
+			r->len == own.len && memcmp(r->data, own.data, own.len) == 0)
+			return true;
+	}
+	return false;
+}
+
+static struct err why_unknown(const struct resolve_answer *a)
+{
+	switch (a->status) {
+	case RESOLVE_BOGUS:
+		return err_make(ERR_DNS_BOGUS);
+	case RESOLVE_TIMEOUT:
+		return err_make(ERR_DNS_TIMEOUT);
+	default:
+		return err_make(ERR_DNS_FAILED);
+	}
+}
+
+static void look_at_records(struct looker *l, const struct domain *target, unsigned port)
+{
+	char where[DOMAIN_MAX + 32];
+	struct tlsa_set set;
+	snprintf(where, sizeof where, "_%u._tcp.%s. TLSA", port, target->name);
+	struct place_seen *p = add_place(l->out, where, true);
+	const struct resolve_answer *a = lookup_tlsa(l->lookup, target, (uint16_t)port, &set);
+	p->remembered_s = a->status == RESOLVE_DATA ? a->ttl : 0;
+	if (a->status == RESOLVE_NONE) {
+		p->state = PLACE_EMPTY;
+	} else if (a->status != RESOLVE_DATA) {
+		fail(p, why_unknown(a));
+	} else if (!a->secure && l->r->gate->dns_trust_anchor) {
+		fail(p, err_make(ERR_DANE_INSECURE));
+	} else {
+		p->state = names_key(&set, l->leaf) ? PLACE_SHOWS : PLACE_LACKS;
+		p->lacks_current = !names_key(&set, buf_peek(&l->r->current));
+	}
+}
+
+static void look_at_all_records(struct looker *l)
+{
+	const struct gate *g = l->r->gate;
+	unsigned ports[PORTS_MAX];
+	size_t count = 0;
+	for (size_t i = 0; i < g->listen.count && count < PORTS_MAX; i++) {
+		unsigned port = address_port(&g->listen.items[i].sa);
+		bool known = false;
+		for (size_t j = 0; j < count; j++)
+			known = known || ports[j] == port;
+		if (!known) {
+			ports[count++] = port;
+			look_at_records(l, gate_target(g, TENANT_DANE), port);
+		}
+	}
+}
+
+/* ---- all of it ---- */
+
+/* Who was published anywhere must be published right; one place that is not, and peers remember. */
+static void sum_up(struct places_seen *p)
+{
+	size_t of[PLACE_UNKNOWN + 1] = {0};
+	bool missing = false;
+	for (size_t i = 0; i < p->count; i++) {
+		const struct place_seen *s = &p->items[i];
+		of[s->state]++;
+		missing = missing || (s->needed && s->state == PLACE_EMPTY);
+		if (s->remembered_s > p->longest_s)
+			p->longest_s = s->remembered_s;
+	}
+	p->sight = missing || of[PLACE_LACKS] ? SIGHT_MISSING
+		   : of[PLACE_UNKNOWN]        ? SIGHT_UNKNOWN
+		   : of[PLACE_SHOWS]          ? SIGHT_SEEN
+					      : SIGHT_NOBODY;
+}
+
+struct err rotate_look(const struct rotation *r, struct slice leaf, struct places_seen *out)
+{
+	struct err e;
+	struct looker l = {.r = r, .leaf = leaf, .out = out};
+	*out = (struct places_seen){.sight = SIGHT_UNKNOWN};
+	l.lookup = lookup_new(r->gate, &e);
+	if (!l.lookup)
+		return e;
+	if (r->tenant->proof == TENANT_DANE)
+		look_at_all_records(&l);
+	else
+		look_at_documents(&l);
+	lookup_free(l.lookup);
+	sum_up(out);
+	return err_ok();
+}
+
+void places_seen_fini(struct places_seen *p)
+{
+	for (size_t i = 0; i < p->count; i++)
+		mem_free(p->items[i].where);
+	mem_free(p->items);
+	*p = (struct places_seen){.count = 0};
+}
