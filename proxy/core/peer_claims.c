@@ -190,16 +190,6 @@ static void tell_pair(struct peer_in *p, struct pair *pair, struct verdict v)
 	actions_fini(&a);
 }
 
-static void log_pair_refused(struct peer_in *p, const struct pair *pair, const struct weighed *w)
-{
-	log_reason(w->v.why, "pair-refused", log_c("session", p->session), log_c("leg", "W-IN"),
-		log_s("from", slice_of(pair->from_text, pair->from_len)),
-		log_s("to", slice_of(pair->to_text, pair->to_len)),
-		log_c("dane", *w->outcome.dane ? w->outcome.dane : NULL),
-		log_c("evidence", *w->outcome.evidence ? w->outcome.evidence : NULL),
-		log_c("names", *w->outcome.names ? w->outcome.names : NULL), log_end());
-}
-
 static void decide_peer(struct claim *c, const struct weighed *w)
 {
 	struct peer_in *p = c->peer;
@@ -237,7 +227,7 @@ static void decide_pair(struct claim *c, const struct weighed *w)
 		return;
 	}
 	if (v.decision == VERDICT_REFUSED)
-		log_pair_refused(p, pair, w);
+		peer_in_log_pair_refused(p, pair, w->v.why, &w->outcome);
 	tell_pair(p, pair, v);
 }
 
