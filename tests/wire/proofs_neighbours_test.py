@@ -41,13 +41,13 @@ class Neighbours(unittest.TestCase):
         # Everybody is delegated to the gate; what differs is what they publish.
         for domain in ("posh.example", "other.example", "mute.example"):
             stage.tenant(domain, proof="posh", policy=STRICT)
+            # DANE-6: not the target whose records name the host's key, which is not theirs.
+            stage.names.peer(domain, lab_gate.PUBLIC, starttls=5269, direct=5269)
         stage.tenant("dane.example", proof="dane", policy=STRICT)
         stage.tenant("plain.example", policy=STRICT)
         stage.tenant("wrong.example", policy=STRICT)
         # DANE-6: its target's records are the host's, its certificate is its own.
         stage.tenant("misplaced.example", proof="posh", policy=STRICT)
-        stage.names.peer("misplaced.example", lab_gate.PUBLIC, starttls=5269, direct=5269,
-                         host=lab_gate.DANE_NAME)
         stage.names.tlsa("xmpp.wrong.example", 5269, 3, 1, 1,
                          stage.other_ca.issue("wrong.example").chain)
         for domain in ("posh.example", "other.example", "mute.example"):
@@ -57,11 +57,12 @@ class Neighbours(unittest.TestCase):
         state = cls.gate.dir / "state"
         cls.shown = {domain: state / "tenants" / domain / "current.pem"
                      for domain in ("posh.example", "other.example", "mute.example")}
-        cls.shown["dane.example"] = state / "host" / "current.pem"
+        cls.host = state / "host" / "current.pem"
         cls.web.posh("posh.example", document(Shown(cls.shown["posh.example"])))
         cls.web.posh("other.example", document(Shown(cls.shown["mute.example"])))
         cls.web.start()
-        stage.names.tlsa(lab_gate.DANE_NAME, 5269, 3, 1, 1, cls.shown["dane.example"])
+        for target in (lab_gate.HOST_NAME, lab_gate.DANE_NAME):
+            stage.names.tlsa(target, 5269, 3, 1, 1, cls.host)
         stage.names.commit()
 
     def answer(self, from_, to):
@@ -100,30 +101,38 @@ class Neighbours(unittest.TestCase):
             return peer.sock.getpeercert(binary_form=True)
 
     def test_each_posh_tenant_shows_a_certificate_of_its_own_to_whoever_dials(self):
-        """POSH-12, EXT-5; DANE-6: a DANE tenant shows the host's key, under its own name."""
+        """POSH-12, EXT-5."""
         seen = {domain: self.seen_by_who_dials(domain) for domain in self.shown}
-        for domain in ("posh.example", "other.example", "mute.example"):
-            self.assertEqual(seen[domain], der_of(self.shown[domain]), domain)
-        self.assertEqual(len(set(seen.values())), 4)
-        dane = x509.load_der_x509_certificate(seen["dane.example"])
-        self.assertEqual(key_of(dane), key_of(x509.load_der_x509_certificate(
-            der_of(self.shown["dane.example"]))))
-        self.assertEqual(dane.extensions.get_extension_for_class(x509.SubjectAlternativeName)
-                         .value.get_values_for_type(x509.DNSName), ["dane.example"])
+        for domain, chain in self.shown.items():
+            self.assertEqual(seen[domain], der_of(chain), domain)
+        self.assertEqual(len(set(seen.values())), 3)
+
+    def test_a_dane_tenant_shows_the_hosts_key_under_its_own_name(self):
+        """DANE-6: for all DANE tenants; some look for the domain's name even so."""
+        seen = x509.load_der_x509_certificate(self.seen_by_who_dials("dane.example"))
+        self.assertEqual(key_of(seen), key_of(x509.load_pem_x509_certificate(
+            self.host.read_bytes())))
+        names = seen.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        self.assertEqual(names.get_values_for_type(x509.DNSName), ["dane.example"])
 
     def test_and_to_whom_it_dials(self):
         """POSH-12, EXT-5: the same one in both roles."""
-        domain = "posh.example"
-        # OpenSSL verifies what clients show: it has to know this one.
-        (self.stage.net.dir / "known.pem").write_bytes(self.shown[domain].read_bytes())
-        server = self.stage.server(f"sees-{domain}", port=5331, ca=self.stage.net.dir / "known.pem")
-        self.stage.names.commit()
-        with self.canary.dial(domain, server.domain) as link:
-            link.expect("<db:result[^>]*type='valid'", 15)
-            self.gate.wait_event("stream-up", 10, leg="W-OUT", to=server.domain)
-            self.assertEqual(server.links[0].sock.getpeercert(binary_form=True),
-                             der_of(self.shown[domain]))
-        self.assertEqual(server.proofs[:1], [("EXTERNAL", domain)])
+        for domain in ("posh.example", "other.example"):
+            with self.subTest(domain):
+                mine = der_of(self.shown[domain])
+                # OpenSSL verifies what clients show: it has to know this one.
+                (self.stage.net.dir / "known.pem").write_bytes(self.shown[domain].read_bytes())
+                server = self.stage.server(f"sees-{domain}", port=5331 + len(self.remotes),
+                                           ca=self.stage.net.dir / "known.pem")
+                self.remotes.append(server)
+                self.stage.names.commit()
+                with self.canary.dial(domain, server.domain) as link:
+                    link.expect("<db:result[^>]*type='valid'", 15)
+                    self.gate.wait_event("stream-up", 10, leg="W-OUT", to=server.domain)
+                    self.assertEqual(server.links[0].sock.getpeercert(binary_form=True), mine)
+                self.assertEqual(server.proofs[:1], [("EXTERNAL", domain)])
+
+    remotes = []
 
 
 if __name__ == "__main__":
