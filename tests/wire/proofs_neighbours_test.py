@@ -1,6 +1,7 @@
-"""Tenants without a certificate of their own domain: what they show to the world, and what they prove
-to each other, which is what they prove to the world (ADR-8, POSH-12, DANE-6, EXT-5)."""
+"""Tenants that no authority vouches for: what they show to the world, and what they prove to each
+other, which is what they prove to the world (ADR-8, POSH-12, DANE-6, EXT-5)."""
 
+import ssl
 import unittest
 
 import common
@@ -21,28 +22,33 @@ class Shown:
         self.chain = chain
 
 
-def der_of(chain):
-    leaf = x509.load_pem_x509_certificate(chain.read_bytes())
-    return leaf.public_bytes(serialization.Encoding.DER)
+def key_of(certificate):
+    """Of a certificate in DER or of a PEM file."""
+    read = (x509.load_der_x509_certificate(certificate) if isinstance(certificate, bytes) else
+            x509.load_pem_x509_certificate(certificate.read_bytes()))
+    return read.public_key().public_bytes(serialization.Encoding.DER,
+                                          serialization.PublicFormat.SubjectPublicKeyInfo)
 
 
 class Neighbours(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.stage = stage = Stage("neighbours", common.BINARY)
+        # Each worker makes the certificates of DANE tenants itself; one is enough here.
+        cls.stage = stage = Stage("neighbours", common.BINARY, workers=1)
         cls.addClassCleanup(stage.close)
         cls.gate, cls.canary = stage.gate, stage.canary
         cls.web = stage.web()
         # Everybody is delegated to the gate; what differs is what they publish.
         for domain in ("posh.example", "other.example", "mute.example"):
             stage.tenant(domain, proof="posh", policy=STRICT)
-            # DANE-6: not the target whose records name the host's key, which is not theirs.
-            stage.names.peer(domain, lab_gate.PUBLIC, starttls=5269, direct=5269)
-        stage.tenant("dane.example", proof="dane", policy=STRICT)
+        for domain in ("dane.example", "dane-too.example"):
+            stage.tenant(domain, proof="dane", policy=STRICT)
         stage.tenant("plain.example", policy=STRICT)
         stage.tenant("wrong.example", policy=STRICT)
-        # DANE-6: its target's records are the host's, its certificate is its own.
+        # DANE-6: its target's records name the host's key, which is not its own.
         stage.tenant("misplaced.example", proof="posh", policy=STRICT)
+        stage.names.peer("misplaced.example", lab_gate.PUBLIC, starttls=5269, direct=5269,
+                         host=lab_gate.DANE_NAME)
         stage.names.tlsa("xmpp.wrong.example", 5269, 3, 1, 1,
                          stage.other_ca.issue("wrong.example").chain)
         for domain in ("posh.example", "other.example", "mute.example"):
@@ -52,11 +58,11 @@ class Neighbours(unittest.TestCase):
         state = cls.gate.dir / "state"
         cls.shown = {domain: state / "tenants" / domain / "current.pem"
                      for domain in ("posh.example", "other.example", "mute.example")}
-        cls.shown["dane.example"] = state / "host" / "current.pem"
+        cls.shown["dane.example"] = cls.shown["dane-too.example"] = state / "host" / "current.pem"
         cls.web.posh("posh.example", document(Shown(cls.shown["posh.example"])))
         cls.web.posh("other.example", document(Shown(cls.shown["mute.example"])))
         cls.web.start()
-        stage.names.tlsa(lab_gate.HOST_NAME, 5269, 3, 1, 1, cls.shown["dane.example"])
+        stage.names.tlsa(lab_gate.DANE_NAME, 5269, 3, 1, 1, cls.shown["dane.example"])
         stage.names.commit()
 
     def answer(self, from_, to):
@@ -98,27 +104,24 @@ class Neighbours(unittest.TestCase):
         """POSH-12, EXT-5; DANE-6: the host's key is shown for all DANE tenants."""
         seen = {domain: self.seen_by_who_dials(domain) for domain in self.shown}
         for domain, chain in self.shown.items():
-            self.assertEqual(seen[domain], der_of(chain), domain)
-        self.assertEqual(len(set(seen.values())), 4)
+            self.assertEqual(key_of(seen[domain]), key_of(chain), domain)
+        self.assertEqual(len({key_of(one) for one in seen.values()}), 4)
 
     def test_and_to_whom_it_dials(self):
         """POSH-12, EXT-5: the same one in both roles."""
-        for domain in ("posh.example", "dane.example"):
+        for number, domain in enumerate(("posh.example", "dane.example")):
             with self.subTest(domain):
-                mine = der_of(self.shown[domain])
+                mine = self.seen_by_who_dials(domain)
                 # OpenSSL verifies what clients show: it has to know this one.
-                (self.stage.net.dir / "known.pem").write_bytes(self.shown[domain].read_bytes())
-                server = self.stage.server(f"sees-{domain}", port=5331 + len(self.remotes),
-                                           ca=self.stage.net.dir / "known.pem")
-                self.remotes.append(server)
+                known = self.stage.net.dir / f"known-{number}.pem"
+                known.write_text(ssl.DER_cert_to_PEM_cert(mine), encoding="ascii")
+                server = self.stage.server(f"sees-{domain}", port=5331 + number, ca=known)
                 self.stage.names.commit()
                 with self.canary.dial(domain, server.domain) as link:
                     link.expect("<db:result[^>]*type='valid'", 15)
                     self.gate.wait_event("stream-up", 10, leg="W-OUT", to=server.domain)
                     self.assertEqual(server.links[0].sock.getpeercert(binary_form=True), mine)
                 self.assertEqual(server.proofs[:1], [("EXTERNAL", domain)])
-
-    remotes = []
 
 
 if __name__ == "__main__":
