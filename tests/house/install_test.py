@@ -50,6 +50,7 @@ class Install(unittest.TestCase):
         self.make("install")
         unit = (self.dest / UNIT).read_text()
         self.assertIn(f"\nExecStart=/{PROGRAM} serve --config /{CONFIGURATION}\n", unit)
+        self.assertIn(f"\nExecReload=/{PROGRAM} reload --config /{CONFIGURATION}\n", unit)
         self.assertNotIn("/usr/local", unit)
 
     def test_a_configuration_is_never_overwritten(self):

@@ -1,7 +1,6 @@
-"""Tenants that no authority vouches for: what they show to the world, and what they prove to each
-other, which is what they prove to the world (ADR-8, POSH-12, DANE-6, EXT-5)."""
+"""Tenants without a certificate of their own domain: what they show to the world, and what they prove
+to each other, which is what they prove to the world (ADR-8, POSH-12, DANE-6, EXT-5)."""
 
-import ssl
 import unittest
 
 import common
@@ -22,33 +21,33 @@ class Shown:
         self.chain = chain
 
 
+def der_of(chain):
+    leaf = x509.load_pem_x509_certificate(chain.read_bytes())
+    return leaf.public_bytes(serialization.Encoding.DER)
+
+
 def key_of(certificate):
-    """Of a certificate in DER or of a PEM file."""
-    read = (x509.load_der_x509_certificate(certificate) if isinstance(certificate, bytes) else
-            x509.load_pem_x509_certificate(certificate.read_bytes()))
-    return read.public_key().public_bytes(serialization.Encoding.DER,
-                                          serialization.PublicFormat.SubjectPublicKeyInfo)
+    return certificate.public_key().public_bytes(
+        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
 
 
 class Neighbours(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        # Each worker makes the certificates of DANE tenants itself; one is enough here.
-        cls.stage = stage = Stage("neighbours", common.BINARY, workers=1)
+        cls.stage = stage = Stage("neighbours", common.BINARY)
         cls.addClassCleanup(stage.close)
         cls.gate, cls.canary = stage.gate, stage.canary
         cls.web = stage.web()
         # Everybody is delegated to the gate; what differs is what they publish.
         for domain in ("posh.example", "other.example", "mute.example"):
             stage.tenant(domain, proof="posh", policy=STRICT)
-        for domain in ("dane.example", "dane-too.example"):
-            stage.tenant(domain, proof="dane", policy=STRICT)
+            # DANE-6: not the target whose records name the host's key, which is not theirs.
+            stage.names.peer(domain, lab_gate.PUBLIC, starttls=5269, direct=5269)
+        stage.tenant("dane.example", proof="dane", policy=STRICT)
         stage.tenant("plain.example", policy=STRICT)
         stage.tenant("wrong.example", policy=STRICT)
-        # DANE-6: its target's records name the host's key, which is not its own.
+        # DANE-6: its target's records are the host's, its certificate is its own.
         stage.tenant("misplaced.example", proof="posh", policy=STRICT)
-        stage.names.peer("misplaced.example", lab_gate.PUBLIC, starttls=5269, direct=5269,
-                         host=lab_gate.DANE_NAME)
         stage.names.tlsa("xmpp.wrong.example", 5269, 3, 1, 1,
                          stage.other_ca.issue("wrong.example").chain)
         for domain in ("posh.example", "other.example", "mute.example"):
@@ -58,11 +57,12 @@ class Neighbours(unittest.TestCase):
         state = cls.gate.dir / "state"
         cls.shown = {domain: state / "tenants" / domain / "current.pem"
                      for domain in ("posh.example", "other.example", "mute.example")}
-        cls.shown["dane.example"] = cls.shown["dane-too.example"] = state / "host" / "current.pem"
+        cls.host = state / "host" / "current.pem"
         cls.web.posh("posh.example", document(Shown(cls.shown["posh.example"])))
         cls.web.posh("other.example", document(Shown(cls.shown["mute.example"])))
         cls.web.start()
-        stage.names.tlsa(lab_gate.DANE_NAME, 5269, 3, 1, 1, cls.shown["dane.example"])
+        for target in (lab_gate.HOST_NAME, lab_gate.DANE_NAME):
+            stage.names.tlsa(target, 5269, 3, 1, 1, cls.host)
         stage.names.commit()
 
     def answer(self, from_, to):
@@ -101,27 +101,38 @@ class Neighbours(unittest.TestCase):
             return peer.sock.getpeercert(binary_form=True)
 
     def test_each_posh_tenant_shows_a_certificate_of_its_own_to_whoever_dials(self):
-        """POSH-12, EXT-5; DANE-6: the host's key is shown for all DANE tenants."""
+        """POSH-12, EXT-5."""
         seen = {domain: self.seen_by_who_dials(domain) for domain in self.shown}
         for domain, chain in self.shown.items():
-            self.assertEqual(key_of(seen[domain]), key_of(chain), domain)
-        self.assertEqual(len({key_of(one) for one in seen.values()}), 4)
+            self.assertEqual(seen[domain], der_of(chain), domain)
+        self.assertEqual(len(set(seen.values())), 3)
+
+    def test_a_dane_tenant_shows_the_hosts_key_under_its_own_name(self):
+        """DANE-6: for all DANE tenants; some look for the domain's name even so."""
+        seen = x509.load_der_x509_certificate(self.seen_by_who_dials("dane.example"))
+        self.assertEqual(key_of(seen), key_of(x509.load_pem_x509_certificate(
+            self.host.read_bytes())))
+        names = seen.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        self.assertEqual(names.get_values_for_type(x509.DNSName), ["dane.example"])
 
     def test_and_to_whom_it_dials(self):
         """POSH-12, EXT-5: the same one in both roles."""
-        for number, domain in enumerate(("posh.example", "dane.example")):
+        for domain in ("posh.example", "other.example"):
             with self.subTest(domain):
-                mine = self.seen_by_who_dials(domain)
+                mine = der_of(self.shown[domain])
                 # OpenSSL verifies what clients show: it has to know this one.
-                known = self.stage.net.dir / f"known-{number}.pem"
-                known.write_text(ssl.DER_cert_to_PEM_cert(mine), encoding="ascii")
-                server = self.stage.server(f"sees-{domain}", port=5331 + number, ca=known)
+                (self.stage.net.dir / "known.pem").write_bytes(self.shown[domain].read_bytes())
+                server = self.stage.server(f"sees-{domain}", port=5331 + len(self.remotes),
+                                           ca=self.stage.net.dir / "known.pem")
+                self.remotes.append(server)
                 self.stage.names.commit()
                 with self.canary.dial(domain, server.domain) as link:
                     link.expect("<db:result[^>]*type='valid'", 15)
                     self.gate.wait_event("stream-up", 10, leg="W-OUT", to=server.domain)
                     self.assertEqual(server.links[0].sock.getpeercert(binary_form=True), mine)
                 self.assertEqual(server.proofs[:1], [("EXTERNAL", domain)])
+
+    remotes = []
 
 
 if __name__ == "__main__":
