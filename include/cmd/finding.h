@@ -78,7 +78,8 @@ enum finding_weight { FINDING_PROBLEM, FINDING_ADVICE, FINDING_GOOD };
 		"Publish beside it: {1}. 3600 IN TLSA {2}")                                        \
 	X(FIND_CAA_MISSING, "ON-30", CUSTOMER, ADVICE,                                             \
 		"No CAA record says which authorities may issue certificates for {0}.",            \
-		"Publish what `fedgate records {0}` prints.")                                      \
+		"Publish the one that `fedgate records {0} --ca NAME` prints; NAME is the "        \
+		"authority that the domain uses.")                                                 \
 	X(FIND_UNREACHABLE, "ON-31", HOST, PROBLEM, "{1} cannot be reached: {2}.",                 \
 		"Look whether the server runs and whether a firewall lets port {3} through.")      \
 	X(FIND_CERTIFICATE, "ON-32", HOST, PROBLEM,                                                \

@@ -44,6 +44,9 @@ struct assess_question {
 	 * count. */
 	unsigned asked;
 	enum evidence_outcome by_asking; /* PROOF_ASKED */
+	/* PKIX costs signatures, the others nearly nothing: what was found out a moment ago about
+	 * the same certificate, under the same authorities; NULL: it is found out. */
+	const struct evidence *pkix;
 };
 
 /* The evidence of this moment. */

@@ -320,7 +320,8 @@ static void look_for_tlsa(struct probe *p, struct probe_target *t)
 		!t->by_srv  ? "there is no SRV record"
 		: t->secure ? "the target's address is not signed"
 			    : "the SRV record is not signed");
-	if (p->own && p->own->proof == TENANT_DANE)
+	/* Without an SRV record that is what is missing. */
+	if (t->by_srv && p->own && p->own->proof == TENANT_DANE)
 		probe_find(p->report, FIND_UNSIGNED, p->domain.name,
 			t->secure ? t->host.name : p->domain.name, NULL, NULL);
 }

@@ -294,7 +294,10 @@ void assess_evidence(const struct assess_question *q, struct policy_case *out)
 			set(&out->of[PROOF_PIN], EVIDENCE_FORBIDS, err_make(ERR_PIN_MISMATCH));
 		return;
 	}
-	pkix(q, &out->of[PROOF_PKIX]);
+	if (q->pkix)
+		out->of[PROOF_PKIX] = *q->pkix;
+	else
+		pkix(q, &out->of[PROOF_PKIX]);
 	if (q->reached)
 		dane_reached(q, &out->of[PROOF_DANE]);
 	else if (q->asked & PROOFS_DANE)

@@ -52,6 +52,7 @@ class Install(unittest.TestCase):
         self.make("install")
         unit = (self.dest / UNIT).read_text()
         self.assertIn(f"\nExecStart=/{PROGRAM} serve --config /{CONFIGURATION}\n", unit)
+        self.assertIn(f"\nExecReload=/{PROGRAM} reload --config /{CONFIGURATION}\n", unit)
         self.assertNotIn("/usr/local", unit)
 
     def test_the_program_has_no_other_way_to_dns_than_libunbound(self):
