@@ -25,7 +25,7 @@ enum finding_weight { FINDING_PROBLEM, FINDING_ADVICE, FINDING_GOOD };
 		"Change its port to {3}.")                                                         \
 	X(FIND_OLD_ANSWER, "ON-05", WAIT, PROBLEM,                                                 \
 		"The DNS record {1} was changed, but the old one may be remembered until {2} "     \
-		"({3} minutes).",                                                                  \
+		"({3}).",                                                                          \
 		"Probe again then.")                                                               \
 	X(FIND_SRV_DISAGREE, "ON-06", CUSTOMER, PROBLEM,                                           \
 		"The records at {1} disagree: some connections will go to {2}.",                   \
@@ -121,8 +121,7 @@ enum finding_weight { FINDING_PROBLEM, FINDING_ADVICE, FINDING_GOOD };
 		"{0} is genuine.",                                                                 \
 		"Put the document there; `fedgate posh {0}` prints it.")                           \
 	X(FIND_EXPIRES_SOON, "ON-41", HOST, ADVICE,                                                \
-		"The certificate of {0} can be used for {1} more days, until {2}.",                \
-		"Renew it, and reload.")                                                           \
+		"The certificate of {0} can be used for {1}, until {2}.", "Renew it, and reload.") \
 	X(FIND_PREVIOUS_GONE, "ON-42", HOST, ADVICE,                                               \
 		"{1} does not mention what was in use before any more; some servers remember it.", \
 		"Leave it there until `fedgate rotate` lets it go.")                               \

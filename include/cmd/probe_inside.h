@@ -100,6 +100,8 @@ bool probe_tlsa_text(struct slice leaf, char *out, size_t size);
 
 /* By p->srv. */
 void probe_own_srv(struct probe *p);
+/* Whether DNS sends peers to the wrong place: that was found, and what is there matters no more. */
+bool probe_is_astray(const struct probe *p, const struct probe_target *t);
 /* By a target's TLSA records. */
 void probe_own_tlsa(struct probe *p, const struct probe_target *t);
 void probe_own_caa(struct probe *p, const struct lookup_caa *caa);

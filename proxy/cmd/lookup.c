@@ -201,7 +201,8 @@ const struct resolve_answer *lookup_root(struct lookup *l)
 /* Up by one label; false: there is nothing above. */
 static bool climb(struct domain *at)
 {
-	char *dot = strchr(at->name, '.');
+	const struct domain below = *at;
+	const char *dot = strchr(below.name, '.');
 	return dot && !err_is(domain_parse(slice_str(dot + 1), at));
 }
 

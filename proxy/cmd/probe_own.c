@@ -47,6 +47,12 @@ static bool is_wrong(const struct probe *p, const struct resolve_srv *r)
 	return r->no_service || !domain_eq(&r->target, own_target(p)) || !is_own_port(p, r->port);
 }
 
+bool probe_is_astray(const struct probe *p, const struct probe_target *t)
+{
+	const struct resolve_srv r = {.target = t->host, .port = t->port};
+	return p->own && t->by_srv && domain_is_set(own_target(p)) && is_wrong(p, &r);
+}
+
 /* 0: there is a record for every port. */
 static unsigned missing_port(const struct probe *p, const struct resolve_answer *a)
 {
@@ -294,7 +300,7 @@ static void look_at_days(struct probe *p, const struct probe_leaf *leaf)
 	int64_t left = (facts.not_after - (int64_t)time(NULL)) / DAY_S;
 	if (left < 0 || left >= SOON_DAYS)
 		return;
-	snprintf(days, sizeof days, "%d", (int)left);
+	snprintf(days, sizeof days, "%d more day%s", (int)left, left == 1 ? "" : "s");
 	(void)strftime(until, sizeof until, "%Y-%m-%d", gmtime_r(&end, &tm));
 	probe_find(p->report, FIND_EXPIRES_SOON, p->domain.name, days, until, NULL);
 }

@@ -90,7 +90,9 @@ static void find_unproven(struct probe *p, const struct probe_target *t,
 	const struct policy_case *c, const struct slice *chain, size_t n)
 {
 	char tlsa[PROBE_TEXT_MAX], name[PROBE_TEXT_MAX];
-	if (c->of[PROOF_DANE].why.code == ERR_DANE_MISMATCH && n &&
+	/* Of our DANE tenants the records were looked at, and what peers remember of them. */
+	bool looked_at = p->own && p->own->proof == TENANT_DANE;
+	if (c->of[PROOF_DANE].why.code == ERR_DANE_MISMATCH && n && !looked_at &&
 		probe_tlsa_text(chain[0], tlsa, sizeof tlsa)) {
 		probe_tlsa_name(&t->base, t->port, name, sizeof name);
 		probe_find(p->report, FIND_TLSA_OTHER_KEY, p->domain.name, name, tlsa, NULL);
@@ -122,7 +124,7 @@ static void judge(struct probe *p, const struct probe_target *t, const struct ca
 	if (v.decision == POLICY_ACCEPT)
 		return;
 	o->why = v.why;
-	if (r->secured) /* else that is the reason, and is found */
+	if (r->secured && !probe_is_astray(p, t)) /* else that is the reason, and is found */
 		find_unproven(p, t, &c, chain, n);
 }
 
@@ -197,7 +199,7 @@ static bool call_address(struct probe *p, const struct probe_target *t,
 	say_login(p, &r);
 	*why = r.e;
 	bool connected = r.connected;
-	if (connected)
+	if (connected && !probe_is_astray(p, t))
 		find_in_call(p, t, &r);
 	if (r.secured || r.features) {
 		o->reached++;
@@ -221,7 +223,7 @@ static void call_target(struct probe *p, const struct probe_target *t, struct ou
 		probe_say(p->report, SAY_NONE, "tcp", err_make(ERR_LIMIT),
 			"%s: %zu addresses are not tried, for it has taken too long", t->host.name,
 			t->addr_count - tried);
-	if (!tried || connected)
+	if (!tried || connected || probe_is_astray(p, t))
 		return;
 	snprintf(place, sizeof place, "%s:%u", t->host.name, t->port);
 	snprintf(port, sizeof port, "%u", t->port);
@@ -234,7 +236,7 @@ static void find_no_address(struct probe *p, const struct probe_target *t)
 {
 	char port[8];
 	snprintf(port, sizeof port, "%u", t->port);
-	if (t->e.code == ERR_DNS_NONE && (t->by_srv || !p->own))
+	if (t->e.code == ERR_DNS_NONE && (t->by_srv || !p->own) && !probe_is_astray(p, t))
 		probe_find(p->report, FIND_UNREACHABLE, p->domain.name, t->host.name,
 			"it has no address", port);
 }

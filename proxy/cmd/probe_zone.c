@@ -137,13 +137,14 @@ static void name_of(const struct probe_question *q, char *out, size_t size)
 
 static void find_old(struct probe *p, const struct probe_question *q, const struct probe_view *seen)
 {
-	char name[PROBE_TEXT_MAX], until[32], minutes[16];
+	char name[PROBE_TEXT_MAX], until[32], left[32];
+	unsigned minutes = seen->dns.ttl / 60 + 1;
 	time_t end = time(NULL) + (time_t)seen->dns.ttl;
 	struct tm tm;
 	name_of(q, name, sizeof name);
 	(void)strftime(until, sizeof until, "%H:%M %Z", localtime_r(&end, &tm));
-	snprintf(minutes, sizeof minutes, "%u", seen->dns.ttl / 60 + 1);
-	probe_find(p->report, FIND_OLD_ANSWER, p->domain.name, name, until, minutes);
+	snprintf(left, sizeof left, "%u minute%s", minutes, minutes == 1 ? "" : "s");
+	probe_find(p->report, FIND_OLD_ANSWER, p->domain.name, name, until, left);
 }
 
 /* Which of the views is right, or `count`. */
