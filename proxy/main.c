@@ -17,6 +17,7 @@ static int version(int argc, char **argv);
 
 static const struct verb verbs[] = {
 	{"serve", cmd_serve, "run the gate in the foreground"},
+	{"reload", cmd_reload, "have the running gate read its files again, and wait for that"},
 	{"check", cmd_check, "read the whole configuration and report every fault; starts nothing"},
 	{"explain", cmd_explain, "say what was decided about a peer and why, or what a code means"},
 	{"backend-config", cmd_backend_config,

@@ -24,15 +24,6 @@ static bool is_blank(char c)
 	return c == ' ' || c == '\t';
 }
 
-static struct slice trim(struct slice s)
-{
-	while (s.len && is_blank(s.ptr[0]))
-		s = slice_sub(s, 1, s.len);
-	while (s.len && is_blank(s.ptr[s.len - 1]))
-		s.len--;
-	return s;
-}
-
 static bool is_key(struct slice s)
 {
 	for (size_t i = 0; i < s.len; i++) {
@@ -72,7 +63,7 @@ static const char *bad_section(struct slice line)
 	if (end == line.len)
 		return "the section has no closing `]`";
 	struct slice name = slice_sub(line, 1, end);
-	struct slice tail = trim(slice_sub(line, end + 1, line.len));
+	struct slice tail = slice_trim(slice_sub(line, end + 1, line.len));
 	if (name.len > INI_SECTION_MAX)
 		return "the section's name is longer than 48 bytes; domains do not belong there: "
 		       "a tenant is a file";
@@ -88,8 +79,8 @@ static bool split(struct slice line, struct slice *key, struct slice *value)
 {
 	size_t equals = slice_find(line, '=');
 	size_t end = equals && line.ptr[equals - 1] == '+' ? equals - 1 : equals;
-	*key = trim(slice_sub(line, 0, end));
-	*value = trim(slice_sub(line, equals + 1, line.len));
+	*key = slice_trim(slice_sub(line, 0, end));
+	*value = slice_trim(slice_sub(line, equals + 1, line.len));
 	return equals < line.len;
 }
 
@@ -141,7 +132,7 @@ static bool check_line(struct reader *r, struct slice line)
 	char key[INI_LINE_MAX + 1] = "";
 	const char *wrong = bad_bytes(line);
 	bool setting = false;
-	if (!wrong && trim(line).len == 0)
+	if (!wrong && slice_trim(line).len == 0)
 		return false;
 	if (!wrong && is_blank(line.ptr[0])) {
 		wrong = "the line is indented; begin it at the left edge";
@@ -189,7 +180,7 @@ static int take(void *arg, const char *section, const char *name, const char *va
 		s->items = mem_realloc(s->items, (s->count + 16) * sizeof *s->items);
 	struct slice key = slice_str(name);
 	bool more = key.len && key.ptr[key.len - 1] == '+';
-	key = trim(slice_sub(key, 0, more ? key.len - 1 : key.len));
+	key = slice_trim(slice_sub(key, 0, more ? key.len - 1 : key.len));
 	s->items[s->count++] = (struct setting){.line = r->line,
 		.more = more,
 		.section = mem_strdup(section),

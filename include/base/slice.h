@@ -28,6 +28,8 @@ bool slice_starts(struct slice a, const char *prefix);
 size_t slice_find(struct slice a, char c);
 /* Bytes [from, to); both are cut to the slice. */
 struct slice slice_sub(struct slice a, size_t from, size_t to);
+/* Without the blanks and tabs around it. */
+struct slice slice_trim(struct slice a);
 /* Equal without telling by time where they differ; the lengths are not secret. */
 bool slice_eq_secret(struct slice a, struct slice b);
 

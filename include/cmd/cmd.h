@@ -15,6 +15,7 @@ int cmd_probe(int argc, char **argv);          /* probe DOMAIN [--as TENANT] [--
 						  [--config FILE] */
 int cmd_explain(int argc, char **argv);        /* explain TENANT PEER|CODE [--last N] [--json]
 						  [--config FILE] */
+int cmd_reload(int argc, char **argv);         /* reload [--config FILE]: of the running gate */
 int cmd_serve(int argc, char **argv);          /* serve [--config FILE] */
 int cmd_reference(int argc, char **argv);      /* reference: tenants/reference.md on stdout */
 

@@ -17,5 +17,7 @@ json_t *explain_code_json(enum err_code code);
 /* One question to the gate at `path`. NULL when it was not answered: a sentence, and what to do
  * about it, is in `why`. */
 json_t *explain_ask(const char *path, const char *question, struct buf *why);
+/* The same, of the gate that the file `config` is about; what is wrong is said on stderr. */
+json_t *explain_ask_gate(const char *verb, const char *config, const char *question);
 
 #endif

@@ -36,6 +36,7 @@ struct outgoing {
 	struct proofs_wait *wait;      /* what the peer publishes is being found out */
 	unsigned wants;                /* of that, what can matter: proofs_kind */
 	struct timer late;             /* for that */
+	struct evidence *pkix;         /* owned; found out already, while waiting for the others */
 	struct renewal renewal;
 	bool judging_again;
 	unsigned judged;           /* the worker's generation when the peer was assessed */
@@ -74,6 +75,7 @@ bool outgoing_reaches_floor(struct outgoing *o);
 /* ID-10, DANE-9, POSH-6: finds out anew what has run out, or what a reload may have changed. The
  * stream goes on meanwhile; it is closed when the proof is gone. */
 void outgoing_judge_again(struct outgoing *o);
+void outgoing_judge_soon(struct outgoing *o);
 bool outgoing_proof_is_due(struct outgoing *o);
 /* What the peer has to prove. */
 enum level outgoing_floor(const struct outgoing *o);

@@ -56,6 +56,8 @@ void peer_in_leave_judging(struct peer_in *p);
 /* What is said of it (peer_notes.c). a may be NULL. */
 void peer_in_log_refused(struct peer_in *p, struct err why, const struct actions *a);
 void peer_in_log_pair(struct peer_in *p, const struct pair *pair);
+void peer_in_log_pair_refused(
+	struct peer_in *p, const struct pair *pair, struct err why, const struct assessment *found);
 /* For `fedgate explain`: a header has named a domain of ours. */
 void peer_in_begin_decision(struct peer_in *p, const struct stream_header *h);
 void peer_in_note(struct peer_in *p, const char *step, enum step_mark mark, struct err why,

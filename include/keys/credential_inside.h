@@ -2,6 +2,8 @@
 #ifndef FEDGATE_KEYS_CREDENTIAL_INSIDE_H
 #define FEDGATE_KEYS_CREDENTIAL_INSIDE_H
 
+#include "base/slice.h"
+
 #include <mbedtls/pk.h>
 #include <mbedtls/x509_crt.h>
 
@@ -20,6 +22,9 @@ struct credential {
 
 /* Makes the library ready; again is a no-op. Its memory comes from base/mem.c from here on. */
 void credential_crypto_ready(void);
+
+/* A key's PEM, not encrypted; the copy that mbedTLS wants is wiped. mbedTLS's status. */
+int credential_parse_key(mbedtls_pk_context *key, struct slice pem);
 
 /* mbedTLS's f_rng over the kernel's generator: nothing to seed, nothing to share after a fork. */
 int credential_random(void *arg, unsigned char *out, size_t len);

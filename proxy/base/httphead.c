@@ -58,20 +58,6 @@ static bool is_value(struct slice s)
 	return true;
 }
 
-static bool is_blank(char c)
-{
-	return c == ' ' || c == '\t';
-}
-
-static struct slice trim(struct slice s)
-{
-	while (s.len && is_blank(s.ptr[0]))
-		s = slice_sub(s, 1, s.len);
-	while (s.len && is_blank(s.ptr[s.len - 1]))
-		s.len--;
-	return s;
-}
-
 /* What stands before `c`; *rest goes behind it. */
 static struct slice cut(struct slice *rest, char c)
 {
@@ -136,7 +122,7 @@ static bool read_host(struct httphead *h, struct slice value)
 static bool read_connection(struct httphead *h, struct slice value)
 {
 	while (value.len)
-		h->close |= slice_ieq_str(trim(cut(&value, ',')), "close");
+		h->close |= slice_ieq_str(slice_trim(cut(&value, ',')), "close");
 	return true;
 }
 
@@ -146,7 +132,7 @@ static enum httphead_step read_field(struct httphead_reader *r, struct slice lin
 	if (++r->fields > HTTPHEAD_FIELDS_MAX)
 		return HTTPHEAD_TOO_LARGE;
 	bool fine = slice_find(line, ':') < line.len;
-	struct slice name = cut(&line, ':'), value = trim(line);
+	struct slice name = cut(&line, ':'), value = slice_trim(line);
 	fine = fine && is_token(name) && is_value(value);
 	if (fine && slice_ieq_str(name, "host"))
 		fine = read_host(&r->head, value);

@@ -73,3 +73,17 @@ bool slice_eq_secret(struct slice a, struct slice b)
 		diff |= (unsigned char)(a.ptr[i] ^ b.ptr[i]);
 	return diff == 0;
 }
+
+static bool is_blank(char c)
+{
+	return c == ' ' || c == '\t';
+}
+
+struct slice slice_trim(struct slice a)
+{
+	while (a.len && is_blank(a.ptr[0]))
+		a = slice_sub(a, 1, a.len);
+	while (a.len && is_blank(a.ptr[a.len - 1]))
+		a.len--;
+	return a;
+}

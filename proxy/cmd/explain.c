@@ -4,7 +4,6 @@
 #include "cmd/explain.h"
 
 #include "base/domain.h"
-#include "tenants/load.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -133,44 +132,13 @@ static int explain_code(const struct wish *w)
 
 /* --- a pair --- */
 
-/* The path of the socket, owned by the caller; NULL with the reason printed. */
-static struct gate *read_config(const struct wish *w)
-{
-	struct faults faults;
-	struct gate_places places;
-	faults_init(&faults);
-	/* Faults elsewhere in the file are the gate's business. */
-	struct gate *g = load_gate_leniently(w->config, &places, &faults);
-	if (!g)
-		fprintf(stderr, "%sfedgate explain: --config FILE says where the file is.\n",
-			buf_cstr(&faults.text));
-	else if (!g->admin_socket)
-		fprintf(stderr,
-			"fedgate explain: %s: [gate] admin_socket is empty, so the gate cannot be "
-			"asked; set it and restart\n",
-			w->config);
-	faults_fini(&faults);
-	if (g && g->admin_socket)
-		return g;
-	gate_free(g);
-	return NULL;
-}
-
 static json_t *ask(const struct wish *w, const struct domain *tenant, const struct domain *peer)
 {
-	struct gate *g = read_config(w);
-	struct buf question, why;
-	json_t *answer = NULL;
+	struct buf question;
 	buf_init(&question, BUF_UNLIMITED);
-	buf_init(&why, BUF_UNLIMITED);
 	(void)buf_printf(&question, "explain %s %s %u\n", tenant->name, peer->name, w->last);
-	if (g)
-		answer = explain_ask(g->admin_socket, buf_cstr(&question), &why);
-	if (g && !answer)
-		fprintf(stderr, "fedgate explain: %s\n", buf_cstr(&why));
+	json_t *answer = explain_ask_gate("explain", w->config, buf_cstr(&question));
 	buf_fini(&question);
-	buf_fini(&why);
-	gate_free(g);
 	return answer;
 }
 

@@ -1,6 +1,9 @@
 #include "cmd/explain.h"
 
+#include "tenants/load.h"
+
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -102,5 +105,43 @@ json_t *explain_ask(const char *path, const char *question, struct buf *why)
 	}
 	json_t *answer = read_answer(fd, path, question, why);
 	close(fd);
+	return answer;
+}
+
+/* The file that names the socket. */
+static struct gate *read_config(const char *verb, const char *config)
+{
+	struct faults faults;
+	struct gate_places places;
+	faults_init(&faults);
+	/* Faults elsewhere in the file are the gate's business. */
+	struct gate *g = load_gate_leniently(config, &places, &faults);
+	if (!g)
+		fprintf(stderr, "%sfedgate %s: --config FILE says where the file is.\n",
+			buf_cstr(&faults.text), verb);
+	else if (!g->admin_socket)
+		fprintf(stderr,
+			"fedgate %s: %s: [gate] admin_socket is empty, so the gate cannot be "
+			"asked; set it and restart\n",
+			verb, config);
+	faults_fini(&faults);
+	if (g && g->admin_socket)
+		return g;
+	gate_free(g);
+	return NULL;
+}
+
+json_t *explain_ask_gate(const char *verb, const char *config, const char *question)
+{
+	struct gate *g = read_config(verb, config);
+	struct buf why;
+	json_t *answer = NULL;
+	buf_init(&why, BUF_UNLIMITED);
+	if (g)
+		answer = explain_ask(g->admin_socket, question, &why);
+	if (g && !answer)
+		fprintf(stderr, "fedgate %s: %s\n", verb, buf_cstr(&why));
+	buf_fini(&why);
+	gate_free(g);
 	return answer;
 }

@@ -12,9 +12,10 @@
 #include <time.h>
 
 static const char usage_text[] =
-	"usage: fedgate records DOMAIN [--format table|zone|json] [--for customer|host]\n"
+	"usage: fedgate records DOMAIN [--format FORMAT] [--for customer|host]\n"
 	"                       [--clients HOST] [--ca NAME] [--config FILE]\n"
-	"  --format NAME   table: all of it, for people; zone: lines for zone files; json\n"
+	"  --format FORMAT table: all of it, for people; zone: lines for zone files; json;\n"
+	"                  nginx, apache or caddy: lines for the customer's web server\n"
 	"  --for WHO       only what the customer or the host has to publish\n"
 	"  --clients HOST  where clients of the domain connect, for their records\n"
 	"  --ca NAME       the authority that may issue for the domain, as letsencrypt.org\n"
@@ -24,7 +25,7 @@ static const char *const who_words[] = {"customer", "host"};
 
 struct view {
 	const struct record_set *set;
-	const char *config;
+	const char *config, *format;
 	bool shows[2]; /* by enum record_by */
 };
 
@@ -190,8 +191,9 @@ static json_t *json_of_record(const struct record *r)
 
 static json_t *json_of_page(const struct record_page *p)
 {
-	return json_pack("{ss ss ss ss ss*}", "by", who_words[BY_CUSTOMER], "domain",
-		p->domain->name, "service", p->service, "url", p->url, "publisher", p->publisher);
+	return json_pack("{ss ss ss ss ss* sb}", "by", who_words[BY_CUSTOMER], "domain",
+		p->domain->name, "service", p->service, "url", p->url, "publisher", p->publisher,
+		"optional", (int)p->optional);
 }
 
 static json_t *json_of_web_lines(const struct record_set *set)
@@ -230,6 +232,25 @@ static void print_json(const struct view *v)
 	json_decref(all);
 }
 
+/* ---- web servers ---- */
+
+static bool is_web_server(const char *name)
+{
+	size_t i = 0;
+	while (web_servers[i] && strcmp(web_servers[i], name) != 0)
+		i++;
+	return web_servers[i] != NULL;
+}
+
+static void print_web(const struct view *v)
+{
+	struct buf lines;
+	buf_init(&lines, BUF_UNLIMITED);
+	web_lines(v->set, v->format, &lines);
+	fputs(buf_cstr(&lines), stdout);
+	buf_fini(&lines);
+}
+
 /* ---- the verb ---- */
 
 static void (*printer_of(const char *format))(const struct view *)
@@ -237,6 +258,7 @@ static void (*printer_of(const char *format))(const struct view *)
 	return strcmp(format, "table") == 0  ? print_table
 	       : strcmp(format, "zone") == 0 ? print_zone
 	       : strcmp(format, "json") == 0 ? print_json
+	       : is_web_server(format)       ? print_web
 					     : NULL;
 }
 
@@ -244,6 +266,18 @@ static void (*printer_of(const char *format))(const struct view *)
 static bool is_host(const char *name, struct domain *out)
 {
 	return !name || !err_is(domain_parse(slice_str(name), out));
+}
+
+static int print_with(const struct view *v, void (*print)(const struct view *))
+{
+	const struct tenant *t = v->set->tenant;
+	if (print != print_web || v->set->page_count > 0) {
+		print(v);
+		return CMD_FINE;
+	}
+	fprintf(stderr, "fedgate records: %s: proven by %s, so no web server shows anything\n",
+		t->domain.name, value_proofs[t->proof]);
+	return CMD_PROBLEM;
 }
 
 static int run(const struct subject *s, struct view v, const struct record_wish *wish,
@@ -256,9 +290,9 @@ static int run(const struct subject *s, struct view v, const struct record_wish 
 		return CMD_PROBLEM;
 	}
 	v.set = &set;
-	print(&v);
+	int status = print_with(&v, print);
 	record_set_fini(&set);
-	return CMD_FINE;
+	return status;
 }
 
 int cmd_records(int argc, char **argv)
@@ -277,6 +311,7 @@ int cmd_records(int argc, char **argv)
 	if (!cmd_read_arguments(&a, argc, argv))
 		return CMD_USAGE;
 	struct view v = {.config = config,
+		.format = format,
 		.shows = {!who || strcmp(who, who_words[BY_CUSTOMER]) == 0,
 			!who || strcmp(who, who_words[BY_HOST]) == 0}};
 	bool fine = a.operand && printer_of(format) && (v.shows[0] || v.shows[1]) &&

@@ -90,8 +90,10 @@ static void print_record(const struct rotation *r)
 	printf("  TLSA %u %u %u %s\n", t.usage, t.selector, t.mtype, hex);
 }
 
-static void print_who_must_act(const struct rotation *r)
+static void print_who_must_act(const struct rotation *r, bool just_made)
 {
+	if (r->tenant->proof != TENANT_DANE && just_made)
+		printf("A web site that passes the path on to the gate shows it at once; else:\n");
 	if (r->tenant->proof == TENANT_DANE) {
 		printf("The host must act: publish this beside the record that is there:\n");
 		print_record(r);
@@ -122,7 +124,7 @@ static void print_staged(const struct rotation *r, const struct rotate_outcome *
 		       "and `key`, the\npair in use as `next_certificate` and `next_key`, and "
 		       "reload. Then call this again.\n");
 	else if (o->places.sight == SIGHT_MISSING)
-		print_who_must_act(r);
+		print_who_must_act(r, o->step == ROTATE_STAGED);
 	if (!o->is_due)
 		print_wait(r, "It is used when all of that has shown it");
 }
@@ -132,7 +134,7 @@ static void print_switched(const struct rotation *r, const struct rotate_outcome
 	printf("The certificate in use, in public:\n");
 	print_places(o);
 	if (o->places.sight == SIGHT_MISSING)
-		print_who_must_act(r);
+		print_who_must_act(r, false);
 	if (o->is_due)
 		printf("It is safe now to remove `next_certificate` and `next_key`, the pair that "
 		       "was in use before.\n");

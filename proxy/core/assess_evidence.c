@@ -39,7 +39,8 @@ struct sides {
 static struct sides sides_of(const struct assess_question *q)
 {
 	return (struct sides){
-		.sets = {assess_tenant_cas(q->worker, q->tenant), assess_gate_cas(q->worker)},
+		.sets = {q->worker ? assess_tenant_cas(q->worker, q->tenant) : q->cas[0],
+			q->worker ? assess_gate_cas(q->worker) : q->cas[1]},
 		.rules = {{.require_eku = false, .allow_other_names = true},
 			{.require_eku = true, .allow_other_names = q->tenant->other_names}},
 	};
@@ -294,7 +295,10 @@ void assess_evidence(const struct assess_question *q, struct policy_case *out)
 			set(&out->of[PROOF_PIN], EVIDENCE_FORBIDS, err_make(ERR_PIN_MISMATCH));
 		return;
 	}
-	pkix(q, &out->of[PROOF_PKIX]);
+	if (q->pkix)
+		out->of[PROOF_PKIX] = *q->pkix;
+	else
+		pkix(q, &out->of[PROOF_PKIX]);
 	if (q->reached)
 		dane_reached(q, &out->of[PROOF_DANE]);
 	else if (q->asked & PROOFS_DANE)

@@ -437,5 +437,5 @@ void outgoing_set_tenant(struct outgoing *o, struct tenant *t)
 	else if (o->state == OUTGOING_READY && outgoing_level(o) < t->floor_out)
 		outgoing_close_stream(o); /* the next connection has to reach it */
 	else
-		outgoing_judge_again(o); /* authorities and pins may be others */
+		outgoing_judge_soon(o); /* authorities and pins may be others */
 }

@@ -10,7 +10,10 @@
 
 #include <string.h>
 
-enum { PROOF_MS = 10000 }; /* within the 20 s of a candidate (BE-20) */
+enum {
+	PROOF_MS = 10000, /* within the 20 s of a candidate (BE-20) */
+	TURNS_MS = 4000,  /* in which the streams of changed tenants are judged again */
+};
 
 static bool judges(const struct outgoing *o)
 {
@@ -80,6 +83,8 @@ void outgoing_stop_proving(struct outgoing *o)
 	if (o->wait)
 		proofs_leave(o->wait);
 	o->wait = NULL;
+	mem_free(o->pkix);
+	o->pkix = NULL;
 	timer_stop(o->worker->timers, &o->late);
 	o->judging_again = false;
 }
@@ -120,9 +125,10 @@ struct weighed {
 	bool passes; /* refused for what may be otherwise in a moment */
 };
 
-/* known: what the peer publishes; at: where we are, NULL: what we knew when we connected. */
+/* known: what the peer publishes; at: where we are, NULL: what we knew when we connected; pkix: see
+ * struct assess_question. */
 static void weigh(const struct outgoing *o, struct proofs_view known,
-	const struct dial_endpoint *at, bool late, struct weighed *out)
+	const struct dial_endpoint *at, const struct evidence *pkix, bool late, struct weighed *out)
 {
 	static const struct dial_endpoint nowhere = {.dane = {.code = ERR_DANE_INSECURE}};
 	struct slice chain[CERT_CHAIN_MAX + 1];
@@ -133,6 +139,7 @@ static void weigh(const struct outgoing *o, struct proofs_view known,
 		.count = o->link.tls ? tls_peer_chain(o->link.tls, chain, CERT_CHAIN_MAX + 1) : 0,
 		.tls = o->link.tls != NULL,
 		.domain = &o->config.remote,
+		.pkix = pkix,
 		.reached = at ? at : then,
 		.published = known,
 		.asked = o->wants & proofs_askable(o->worker, &o->config.remote),
@@ -160,8 +167,12 @@ static void on_late(void *arg);
 static void prove(struct outgoing *o, bool late, struct actions *a)
 {
 	struct weighed w;
-	weigh(o, proofs_known(o->worker, &o->config.remote), NULL, late, &w);
+	bool same = o->judged == o->worker->generation; /* the authorities may be others */
+	weigh(o, proofs_known(o->worker, &o->config.remote), NULL, same ? o->pkix : NULL, late, &w);
 	if (w.v.decision == POLICY_WAIT) {
+		if (!o->pkix)
+			o->pkix = mem_dup(&w.c.of[PROOF_PKIX], sizeof *o->pkix);
+		o->judged = o->worker->generation;
 		ask(o, o->wants);
 		if (o->wait && !o->late.place)
 			timer_start(o->worker->timers, &o->late, PROOF_MS, on_late, o);
@@ -209,7 +220,7 @@ bool outgoing_reaches_floor(struct outgoing *o)
 	if (o->link.tls && o->judged != o->worker->generation) {
 		struct weighed w;
 		o->wants = kinds_of(o);
-		weigh(o, proofs_last_known(o->worker, &o->config.remote), NULL, true, &w);
+		weigh(o, proofs_last_known(o->worker, &o->config.remote), NULL, NULL, true, &w);
 		if (w.v.decision != POLICY_ACCEPT)
 			return false;
 		note_weighed(o, &w);
@@ -271,7 +282,7 @@ static void judge_again(struct outgoing *o, bool late)
 	}
 	if (!there)
 		at.dane = err_make(ERR_DANE_FAILED);
-	weigh(o, known, &at, true, &w);
+	weigh(o, known, &at, NULL, true, &w);
 	outgoing_stop_proving(o);
 	if (w.v.decision == POLICY_ACCEPT) {
 		note_weighed(o, &w);
@@ -308,6 +319,14 @@ void outgoing_judge_again(struct outgoing *o)
 	judge_again(o, false);
 }
 
+/* Looking at a certificate takes a signature or two: the streams of changed tenants take turns, or
+ * all of the worker's would stand still together. */
+void outgoing_judge_soon(struct outgoing *o)
+{
+	if (o->state == OUTGOING_READY && judges(o) && !o->judging_again)
+		timer_start(o->worker->timers, &o->late, worker_random() % TURNS_MS, on_late, o);
+}
+
 static void on_news(void *arg)
 {
 	struct outgoing *o = arg;
@@ -322,6 +341,8 @@ static void on_late(void *arg)
 	struct outgoing *o = arg;
 	if (o->judging_again)
 		judge_again(o, true);
+	else if (o->state == OUTGOING_READY)
+		outgoing_judge_again(o);
 	else
 		go_on_proving(o, true);
 }

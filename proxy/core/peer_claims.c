@@ -23,7 +23,10 @@ struct claim {
 	enum delegation_state points;
 	struct proofs_wait *wait;
 	struct timer late;
-	bool too_dear; /* the source may not make us look up more */
+	bool too_dear;        /* the source may not make us look up more */
+	struct evidence pkix; /* found out in the first step */
+	bool has_pkix;
+	unsigned generation; /* of the worker then */
 };
 
 struct weighed {
@@ -74,7 +77,8 @@ static void give_up(struct policy_case *c, enum err_code why)
 
 /* late: why no more is waited for; ERR_OK: it is. */
 static void weigh_domain(const struct peer_in *p, const struct domain *d, struct proofs_view known,
-	enum proof_kind rested_on, enum err_code late, struct weighed *out)
+	enum proof_kind rested_on, const struct evidence *pkix, enum err_code late,
+	struct weighed *out)
 {
 	struct slice chain[CERT_CHAIN_MAX + 1];
 	bool again = rested_on != PROOF_KINDS;
@@ -84,6 +88,7 @@ static void weigh_domain(const struct peer_in *p, const struct domain *d, struct
 		.count = p->link.tls ? tls_peer_chain(p->link.tls, chain, CERT_CHAIN_MAX + 1) : 0,
 		.tls = p->link.tls != NULL,
 		.domain = d,
+		.pkix = pkix,
 		.published = known,
 		.asked = proofs_askable(p->worker, d),
 		/* What a certificate has proven, dialback does not prove in its place. */
@@ -103,14 +108,19 @@ static enum proof_kind rests_on(const struct claim *c)
 	return pi ? pi->by : PROOF_KINDS;
 }
 
-static void weigh(const struct claim *c, bool late, struct weighed *out)
+static void weigh(struct claim *c, bool late, struct weighed *out)
 {
-	weigh_domain(c->peer, domain_of(c), proofs_known(c->peer->worker, domain_of(c)),
-		rests_on(c),
+	struct worker *w = c->peer->worker;
+	bool again = c->has_pkix && c->generation == w->generation;
+	weigh_domain(c->peer, domain_of(c), proofs_known(w, domain_of(c)), rests_on(c),
+		again ? &c->pkix : NULL,
 		c->too_dear ? ERR_BUDGET
 		: late      ? ERR_PROOF_LATE
 			    : ERR_OK,
 		out);
+	c->pkix = out->c.of[PROOF_PKIX];
+	c->has_pkix = true;
+	c->generation = w->generation;
 }
 
 /* ---- ends of claims ---- */
@@ -180,16 +190,6 @@ static void tell_pair(struct peer_in *p, struct pair *pair, struct verdict v)
 	actions_fini(&a);
 }
 
-static void log_pair_refused(struct peer_in *p, const struct pair *pair, const struct weighed *w)
-{
-	log_reason(w->v.why, "pair-refused", log_c("session", p->session), log_c("leg", "W-IN"),
-		log_s("from", slice_of(pair->from_text, pair->from_len)),
-		log_s("to", slice_of(pair->to_text, pair->to_len)),
-		log_c("dane", *w->outcome.dane ? w->outcome.dane : NULL),
-		log_c("evidence", *w->outcome.evidence ? w->outcome.evidence : NULL),
-		log_c("names", *w->outcome.names ? w->outcome.names : NULL), log_end());
-}
-
 static void decide_peer(struct claim *c, const struct weighed *w)
 {
 	struct peer_in *p = c->peer;
@@ -227,7 +227,7 @@ static void decide_pair(struct claim *c, const struct weighed *w)
 		return;
 	}
 	if (v.decision == VERDICT_REFUSED)
-		log_pair_refused(p, pair, w);
+		peer_in_log_pair_refused(p, pair, w->v.why, &w->outcome);
 	tell_pair(p, pair, v);
 }
 
@@ -423,7 +423,8 @@ static bool still_proven(struct peer_in *p, struct pair_in *pi)
 	if (is_neighbours(p, d) && delegation_known(p->worker, d) != DELEGATION_ELSEWHERE)
 		return false;
 	if (by_certificate(pi->pair)) {
-		weigh_domain(p, d, proofs_last_known(p->worker, d), pi->by, ERR_PROOF_LATE, &w);
+		weigh_domain(
+			p, d, proofs_last_known(p->worker, d), pi->by, NULL, ERR_PROOF_LATE, &w);
 		if (w.v.decision != POLICY_ACCEPT || w.c.of[PROOF_DANE].why.code == ERR_PROOF_LATE)
 			return false;
 		pi->by = w.v.by;

@@ -71,6 +71,16 @@ void peer_in_log_pair(struct peer_in *p, const struct pair *pair)
 		log_n("ms", (int64_t)(worker_now_ms(p->worker) - p->began_ms)), log_end());
 }
 
+void peer_in_log_pair_refused(
+	struct peer_in *p, const struct pair *pair, struct err why, const struct assessment *found)
+{
+	log_reason(why, "pair-refused", log_c("session", p->session), log_c("leg", "W-IN"),
+		log_s("from", slice_of(pair->from_text, pair->from_len)),
+		log_s("to", slice_of(pair->to_text, pair->to_len)),
+		log_c("dane", words(found->dane)), log_c("evidence", words(found->evidence)),
+		log_c("names", words(found->names)), log_end());
+}
+
 /* ---- for `fedgate explain` ---- */
 
 void peer_in_begin_decision(struct peer_in *p, const struct stream_header *h)

@@ -110,7 +110,7 @@ bool proofs_cost(struct worker *w, const struct domain *d, unsigned kinds)
 
 /* ---- forgetting ---- */
 
-static void dane_clear(struct proofs_dane *d)
+void proofs_dane_clear(struct proofs_dane *d)
 {
 	for (size_t i = 0; i < d->count; i++)
 		mem_free(d->targets[i].tlsa);
@@ -137,8 +137,8 @@ static void proofs_free(struct proofs *p)
 		mem_free(wait);
 	}
 	forget_srv(p);
-	dane_clear(&p->dane);
-	dane_clear(&p->coming);
+	proofs_dane_clear(&p->dane);
+	proofs_dane_clear(&p->coming);
 	mem_free(p->posh);
 	mem_free(p);
 }
@@ -243,27 +243,26 @@ static void dane_done(struct proofs *p)
 	for (size_t i = 0; i < d->count; i++)
 		passes |= d->targets[i].e.code == ERR_DANE_FAILED;
 	p->dane_until = worker_wall_s() + (passes ? DNS_FAILED_S : ttl);
-	dane_clear(&p->dane);
+	proofs_dane_clear(&p->dane);
 	p->dane = *d;
 	*d = (struct proofs_dane){0};
 	forget_srv(p);
 	arrived(p, PROOFS_DANE);
 }
 
-/* What both answers mean together, before any TLSA record is asked for (RFC 7673 3.1). */
-static struct err judge_srv(struct proofs *p)
+struct err proofs_of_srv(const struct resolve_answer *const srv[2], bool *partial)
 {
-	const struct resolve_answer *a = p->srv[0], *b = p->srv[1];
+	const struct resolve_answer *a = srv[0], *b = srv[1];
 	if (a->status == RESOLVE_BOGUS || b->status == RESOLVE_BOGUS)
 		return err_make(ERR_DNS_BOGUS);
 	for (size_t i = 0; i < 2; i++) {
-		if (p->srv[i]->status == RESOLVE_DATA && !p->srv[i]->secure)
+		if (srv[i]->status == RESOLVE_DATA && !srv[i]->secure)
 			return err_make(ERR_DANE_INSECURE);
 	}
 	bool data = a->status == RESOLVE_DATA || b->status == RESOLVE_DATA;
 	if (!data && (is_failure(a) || is_failure(b)))
 		return temporary(is_failure(a) ? a->status : b->status);
-	p->coming.partial = is_failure(a) || is_failure(b);
+	*partial = is_failure(a) || is_failure(b);
 	return data ? err_ok() : err_make(ERR_DANE_NONE);
 }
 
@@ -276,10 +275,8 @@ static bool has_target(const struct proofs_dane *d, const struct resolve_srv *r)
 	return false;
 }
 
-static void take_targets(struct proofs *p, bool direct)
+static void take_targets(struct proofs_dane *d, const struct resolve_answer *a, bool direct)
 {
-	struct proofs_dane *d = &p->coming;
-	const struct resolve_answer *a = p->srv[direct];
 	for (size_t i = 0; a->status == RESOLVE_DATA && i < a->srv_count; i++) {
 		const struct resolve_srv *r = &a->srv[i];
 		if (r->no_service || has_target(d, r))
@@ -295,12 +292,18 @@ static void take_targets(struct proofs *p, bool direct)
 	}
 }
 
+void proofs_take_targets(struct proofs_dane *d, const struct resolve_answer *const srv[2])
+{
+	d->targets = mem_alloc(PROOFS_TARGETS_MAX * sizeof *d->targets);
+	take_targets(d, srv[0], false);
+	take_targets(d, srv[1], true);
+}
+
 static void ask_targets(struct proofs *p)
 {
 	struct proofs_dane *d = &p->coming;
-	d->targets = mem_alloc(PROOFS_TARGETS_MAX * sizeof *d->targets);
-	take_targets(p, false);
-	take_targets(p, true);
+	const struct resolve_answer *const srv[] = {p->srv[0], p->srv[1]};
+	proofs_take_targets(d, srv);
 	p->questions = (int)d->count;
 	for (size_t i = 0; i < d->count; i++)
 		ask_tlsa(p->worker->asker, &d->targets[i].name, d->targets[i].port, p->ticket,
@@ -323,7 +326,8 @@ static void on_srv(struct proofs *p, const struct answer *answer)
 	p->srv[which] = mem_dup(&answer->dns, sizeof answer->dns);
 	if (--p->questions > 0)
 		return;
-	p->coming.e = judge_srv(p);
+	const struct resolve_answer *const both[] = {p->srv[0], p->srv[1]};
+	p->coming.e = proofs_of_srv(both, &p->coming.partial);
 	if (err_is(p->coming.e))
 		dane_done(p);
 	else
@@ -397,7 +401,7 @@ static void start(struct proofs *p, unsigned kinds)
 	p->asking |= kinds;
 	if (kinds & PROOFS_DANE) {
 		p->questions = 2;
-		dane_clear(&p->coming);
+		proofs_dane_clear(&p->coming);
 		ask_srv(a, "_xmpp-server._tcp", &p->domain, p->ticket, TAG_SRV);
 		ask_srv(a, "_xmpps-server._tcp", &p->domain, p->ticket, TAG_SRV_DIRECT);
 	}

@@ -82,7 +82,7 @@ static int parse_chain(mbedtls_x509_crt *chain, struct slice pem)
 	return failed;
 }
 
-static int parse_key(mbedtls_pk_context *key, struct slice pem)
+int credential_parse_key(mbedtls_pk_context *key, struct slice pem)
 {
 	char *text = mem_dup(pem.ptr, pem.len);
 	int failed = mbedtls_pk_parse_key(
@@ -103,7 +103,7 @@ struct err credential_add(struct credential *c, struct slice chain_pem, struct s
 	int failed = parse_chain(&i->chain, chain_pem);
 	if (failed)
 		e = err_native(ERR_CERT_PARSE, failed);
-	if (!failed && (failed = parse_key(&i->key, key_pem)) != 0)
+	if (!failed && (failed = credential_parse_key(&i->key, key_pem)) != 0)
 		e = err_native(ERR_KEY_PARSE, failed);
 	if (!failed && (failed = mbedtls_pk_check_pair(
 				&i->chain.pk, &i->key, credential_random, NULL)) != 0)

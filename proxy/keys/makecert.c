@@ -157,16 +157,6 @@ struct err makecert(const struct makecert_wish *wish, struct buf *certificate, s
 	return e;
 }
 
-static int read_key(mbedtls_pk_context *key, struct slice pem)
-{
-	char *text = mem_dup(pem.ptr, pem.len);
-	int failed = mbedtls_pk_parse_key(
-		key, (unsigned char *)text, pem.len + 1, NULL, 0, credential_random, NULL);
-	mem_wipe(text, pem.len);
-	mem_free(text);
-	return failed;
-}
-
 struct err makecert_for(
 	const struct makecert_wish *wish, struct slice key_pem, struct buf *certificate)
 {
@@ -175,7 +165,7 @@ struct err makecert_for(
 	credential_crypto_ready();
 	mbedtls_pk_init(&key);
 	mbedtls_x509write_crt_init(&c);
-	int failed = read_key(&key, key_pem);
+	int failed = credential_parse_key(&key, key_pem);
 	struct err e =
 		failed ? err_native(ERR_KEY_PARSE, failed) : failure(describe(&c, &key, wish));
 	if (!err_is(e))

@@ -283,6 +283,14 @@ class Published(unittest.TestCase):
         self.assertEqual(told, {"url": f"{self.publisher}/posh/shire.example/xmpp-server.json",
                                 "expires": 86400})
 
+    def test_the_lines_of_one_web_server_can_be_had_alone(self):
+        lines = self.json_of("shire.example")["web_servers"]
+        self.assertEqual(set(lines), {"nginx", "apache", "caddy"})
+        for server, text in lines.items():
+            self.assertEqual(self.run_gate("records", "shire.example", "--format", server), text)
+        self.assertIn("no web server", self.run_gate("records", "moria.example", "--format",
+                                                     "nginx", status=1))
+
     def test_nginx_takes_the_lines(self):
         lines = self.json_of("gondor.example")["web_servers"]["nginx"]
         self.config(publish=False)

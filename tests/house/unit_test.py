@@ -69,6 +69,7 @@ class Confined(unittest.TestCase):
         (self.home / "fedgate.ini").write_text(
             f"[gate]\nlisten = 127.0.0.1:{self.port}\nworkers = 2\nuser = {WORKER_USER}\n"
             f"secret_file = {self.state}/dialback.secret\nstate_dir = {self.state}\n"
+            f"admin_socket = {self.state}/admin.sock\n"
             f"[egress]\nlisten = 127.0.0.1:{free_port()}\ndns_listen =\n"
             "[dns]\ntrust_anchor =\n")
         subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
@@ -85,14 +86,17 @@ class Confined(unittest.TestCase):
         (self.home / "tenants.d/moria.example.ini").write_text(
             "[tenant]\ndomain = moria.example\nbackend = 127.0.0.1:1\nproof = posh\n")
 
+    def confined(self, verb):
+        """The command of ExecStart= or ExecReload=, of this build and with our configuration."""
+        return ["unshare", "--mount", "/usr/bin/python3", "-B",
+                str(ROOT / "tests/house/confine.py"), str(UNIT), str(self.state), str(GATE), verb,
+                "--config", str(self.home / "fedgate.ini")]
+
     def start(self, notify_name):
         self.log = open(self.home / "log", "w+", encoding="utf-8")
         self.addCleanup(self.log.close)
         gate = subprocess.Popen(
-            ["unshare", "--mount", "/usr/bin/python3", "-B", str(ROOT / "tests/house/confine.py"),
-             str(UNIT), str(self.state), str(GATE), "serve", "--config",
-             str(self.home / "fedgate.ini")],
-            stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log,
+            self.confined("serve"), stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log,
             env={"PATH": os.environ["PATH"], "NOTIFY_SOCKET": notify_name})
         self.addCleanup(self.end, gate)
         return gate
@@ -163,7 +167,10 @@ class Confined(unittest.TestCase):
         self.assertEqual(oct((self.state / "dialback.secret").stat().st_mode), "0o100600")
         self.assertEqual(self.handshake(),
                          ssl.PEM_cert_to_DER_cert((self.home / "shire.pem").read_text()))
-        self.gate.send_signal(signal.SIGHUP)
+        self.assertRegex(UNIT.read_text(), "\nExecReload=/usr/local/bin/fedgate reload --config ")
+        done = subprocess.run(self.confined("reload"), capture_output=True, text=True, check=False)
+        self.assertEqual((done.returncode, done.stdout), (0, "fine; tenants served: 2\n"),
+                         done.stderr)
         self.expect("RELOADING=1")
         self.expect("READY=1")
         self.assertNotIn('"level":"error"', self.said())

@@ -22,26 +22,50 @@ SYSTEMCTL = """\
 #!/bin/bash
 # Stands in for systemd, which does not run in a test.
 set -eu
-start() { setsid --fork "$@" </dev/null >>"/var/log/test-$name.log" 2>&1; }
 name=${*: -1}
-case "$*" in
-daemon-reload) ;;
-"enable --now fedgate")
-	unit=/usr/local/lib/systemd/system/fedgate.service
+log=/var/log/test-$name.log
+pid=/run/test-$name.pid
+unit=/usr/local/lib/systemd/system/fedgate.service
+start() {
+	setsid --fork bash -c 'echo $$ >"$0"; exec "$@"' "$pid" "$@" </dev/null >>"$log" 2>&1
+}
+stop() {
+	[ -e "$pid" ] || return 0
+	kill "$(cat "$pid")"
+	while kill -0 "$(cat "$pid")" 2>/dev/null; do sleep 0.05; done
+}
+ready() { grep -c '"event":"ready"' "$log" || true; }
+start_fedgate() {
+	touch "$log"
+	local before command
+	before=$(ready)
 	read -ra command < <(sed -n 's/^ExecStart=//p' "$unit")
 	start "${command[@]}"
 	for _ in $(seq 150); do
-		grep -q '"event":"ready"' "/var/log/test-$name.log" && exit
+		[ "$(ready)" = "$before" ] || exit 0
 		sleep 0.1
 	done
-	exit 1 ;;
+	exit 1
+}
+case "$*" in
+daemon-reload) ;;
+"enable --now fedgate") start_fedgate ;;
+"restart fedgate") stop && start_fedgate ;;
+"reload fedgate") eval "$(sed -n 's/^ExecReload=//p' "$unit")" ;;
 "restart prosody")
+	stop
 	install -d -o prosody /run/prosody
 	start setpriv --reuid=prosody --regid=prosody --init-groups prosody -F ;;
 "restart ejabberd")
 	export HOME=/var/lib/ejabberd
 	install -d -o ejabberd /run/ejabberd
 	start setpriv --reuid=ejabberd --regid=ejabberd --init-groups ejabberdctl foreground ;;
+"reload nginx")
+	mapfile -t old < <(ps -o pid= --ppid "$(cat /run/nginx.pid)")
+	nginx -s reload
+	for worker in "${old[@]}"; do
+		while kill -0 "$worker" 2>/dev/null; do sleep 0.05; done
+	done ;;
 "enable nftables") ;;
 *) echo "systemctl $*: not in this test"; exit 1 ;;
 esac

@@ -4,7 +4,7 @@
         block.language, block.words, block.text
 
 A fence such as ```sh test=install has the language `sh` and the words {"test": "install"};
-```ini file=/etc/x.ini has {"file": "/etc/x.ini"}. proxy/README.md says what they mean.
+```ini file=/etc/x.ini has {"file": "/etc/x.ini"}; those of a later chapter say part=NAME. proxy/README.md says what they mean.
 """
 
 import dataclasses
@@ -40,6 +40,7 @@ def commands(name, path=README):
     return "".join(block.text for block in blocks(path) if block.words.get("test") == name)
 
 
-def files(path=README):
-    """{path: text} of the blocks `ini file=PATH`."""
-    return {block.words["file"]: block.text for block in blocks(path) if "file" in block.words}
+def files(part=None, path=README):
+    """{path: text} of the blocks `ini file=PATH`: those of a part, or those of none."""
+    return {block.words["file"]: block.text for block in blocks(path)
+            if "file" in block.words and block.words.get("part") == part}

@@ -4,6 +4,7 @@
 #include <stdint.h>
 
 #include "../unit/config/site.h"
+#include "lib/verb_run.h"
 
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,46 +14,9 @@
 #include <jansson.h>
 #include <pwd.h>
 
-enum { TEXT_MAX = 1 << 16 };
-
-static char out[TEXT_MAX], complaint[TEXT_MAX];
-
-/* What went to a stream since it was sent into a file of ours, the tree's name taken out. */
-static void read_back(FILE *file, char text[TEXT_MAX])
-{
-	static char raw[TEXT_MAX];
-	size_t dir = strlen(site.tree.dir), len = 0;
-	rewind(file);
-	raw[fread(raw, 1, sizeof raw - 1, file)] = '\0';
-	fclose(file);
-	for (const char *s = raw; *s;) {
-		if (strncmp(s, site.tree.dir, dir) == 0)
-			s += dir + (s[dir] == '/');
-		else
-			text[len++] = *s++;
-	}
-	text[len] = '\0';
-}
-
 static int run(int (*verb)(int, char **), int argc, char **argv)
 {
-	FILE *files[2] = {tmpfile(), tmpfile()};
-	int saved[2];
-	fflush(NULL);
-	for (int i = 0; i < 2; i++) {
-		saved[i] = dup(STDOUT_FILENO + i);
-		assert_true(files[i] && saved[i] >= 0);
-		assert_true(dup2(fileno(files[i]), STDOUT_FILENO + i) >= 0);
-	}
-	int status = verb(argc, argv);
-	fflush(NULL);
-	for (int i = 0; i < 2; i++) {
-		dup2(saved[i], STDOUT_FILENO + i);
-		close(saved[i]);
-	}
-	read_back(files[0], out);
-	read_back(files[1], complaint);
-	return status;
+	return verb_run(verb, argc, argv, site.tree.dir);
 }
 
 /* --config is the site's file, `more` further options. */
@@ -87,10 +51,10 @@ static void a_good_configuration_is_zero_and_one_line(void **state)
 	gate("");
 	site_tenant("shire.example", "[tenant]\ndomains = conference.shire.example\n");
 	assert_int_equal(check(NULL), 0);
-	assert_string_equal(out, "fedgate.ini and 1 tenant: no faults, no warnings\n");
-	assert_string_equal(complaint, "");
+	assert_string_equal(verb_out, "fedgate.ini and 1 tenant: no faults, no warnings\n");
+	assert_string_equal(verb_complaint, "");
 	assert_int_equal(check("--deep"), 0);
-	assert_string_equal(out, "fedgate.ini and 1 tenant: no faults, no warnings\n");
+	assert_string_equal(verb_out, "fedgate.ini and 1 tenant: no faults, no warnings\n");
 }
 
 static void all_faults_of_all_files_are_shown_in_order(void **state)
@@ -100,7 +64,7 @@ static void all_faults_of_all_files_are_shown_in_order(void **state)
 	site_tenant("shire.example", "[policy]\ninbound = trustd\n");
 	site_tenant("bree.example", "");
 	assert_int_equal(check(NULL), 1);
-	assert_string_equal(out,
+	assert_string_equal(verb_out,
 		"fedgate.ini:4: workers: `many` is not a plain number from 0 to 256\n"
 		"fedgate.ini:5: lisen: there is no such key; did you mean `listen` in [gate]?\n"
 		"fedgate.ini:6: section [tls] belongs in a tenant's file\n"
@@ -117,8 +81,8 @@ static void warnings_alone_are_no_problem(void **state)
 	gate("");
 	site_tenant("bree.example", "");
 	assert_int_equal(check(NULL), 0);
-	assert_non_null(strstr(out, "warning: tenants.d/bree.example.ini:5: certificate: "));
-	assert_non_null(strstr(out, "fedgate.ini and 1 tenant: no faults, 1 warning\n"));
+	assert_non_null(strstr(verb_out, "warning: tenants.d/bree.example.ini:5: certificate: "));
+	assert_non_null(strstr(verb_out, "fedgate.ini and 1 tenant: no faults, 1 warning\n"));
 }
 
 static void no_tenants_yet_is_said_with_what_to_do(void **state)
@@ -126,9 +90,10 @@ static void no_tenants_yet_is_said_with_what_to_do(void **state)
 	(void)state;
 	gate("");
 	assert_int_equal(check(NULL), 0);
-	assert_string_equal(out, "fedgate.ini and 0 tenants: no faults, no warnings\n"
-				 "There are no tenants yet: a tenant is a file DOMAIN.ini in the "
-				 "directory `tenants`.\n");
+	assert_string_equal(verb_out,
+		"fedgate.ini and 0 tenants: no faults, no warnings\n"
+		"There are no tenants yet: a tenant is a file DOMAIN.ini in the "
+		"directory `tenants`.\n");
 }
 
 static void the_user_of_the_workers_must_exist(void **state)
@@ -140,14 +105,14 @@ static void the_user_of_the_workers_must_exist(void **state)
 	tree_write(&site.tree, "fedgate.ini", "[gate]\nca_file = root.pem\nuser = no-such-user\n");
 	assert_int_equal(check(NULL), root ? 1 : 0);
 	assert_non_null(
-		strstr(out, root ? "fedgate.ini:3: user: there is no user no-such-user; run: "
-				   "useradd --system"
-				 : "warning: fedgate.ini:3: user: there is no user"));
+		strstr(verb_out, root ? "fedgate.ini:3: user: there is no user no-such-user; run: "
+					"useradd --system"
+				      : "warning: fedgate.ini:3: user: there is no user"));
 	tree_write(&site.tree, "fedgate.ini", "[gate]\nca_file = root.pem\nuser = root\n");
 	assert_int_equal(check(NULL), 0);
 	assert_non_null(
-		strstr(out, "warning: fedgate.ini:3: user: workers would have all rights as "
-			    "root; name another user\n"));
+		strstr(verb_out, "warning: fedgate.ini:3: user: workers would have all rights as "
+				 "root; name another user\n"));
 }
 
 static void the_authorities_must_be_readable(void **state)
@@ -156,12 +121,13 @@ static void the_authorities_must_be_readable(void **state)
 	gate("");
 	tree_write(&site.tree, "root.pem", "no PEM");
 	assert_int_equal(check(NULL), 1);
-	assert_non_null(strstr(out,
+	assert_non_null(strstr(verb_out,
 		"fedgate.ini:2: ca_file: root.pem: holds no authority's certificate in PEM\n"));
 	tree_unlink(&site.tree, "root.pem");
 	assert_int_equal(check(NULL), 1);
-	assert_non_null(strstr(out, "fedgate.ini:2: ca_file: root.pem: there is no such file\n"));
-	assert_non_null(strstr(out, ": 1 fault, no warnings\n"));
+	assert_non_null(
+		strstr(verb_out, "fedgate.ini:2: ca_file: root.pem: there is no such file\n"));
+	assert_non_null(strstr(verb_out, ": 1 fault, no warnings\n"));
 }
 
 static void deep_follows_the_chain_to_the_gates_authorities(void **state)
@@ -171,9 +137,9 @@ static void deep_follows_the_chain_to_the_gates_authorities(void **state)
 	site_tenant("shire.example", "");
 	tree_copy(&site.tree, FIXTURES "shire-ca.pem", "root.pem", SIZE_MAX);
 	assert_int_equal(check(NULL), 0);
-	assert_null(strstr(out, "may refuse it"));
+	assert_null(strstr(verb_out, "may refuse it"));
 	assert_int_equal(check("--deep"), 0);
-	assert_non_null(strstr(out, "shire.pem: other servers may refuse it: "));
+	assert_non_null(strstr(verb_out, "shire.pem: other servers may refuse it: "));
 }
 
 static void tenant_proven_by(const char *domain, const char *proof)
@@ -192,7 +158,7 @@ static void what_the_gate_will_make_is_told_and_is_no_fault(void **state)
 	tenant_proven_by("shire.example", "posh");
 	tenant_proven_by("moria.example", "dane");
 	assert_int_equal(check(NULL), 0);
-	assert_string_equal(out,
+	assert_string_equal(verb_out,
 		"warning: tenants.d/moria.example.ini:4: proof: state/host/current.pem: is not "
 		"there yet; it is made at the next start or reload\n"
 		"warning: tenants.d/shire.example.ini:4: proof: "
@@ -230,7 +196,7 @@ static void another_key_at_a_target_with_tlsa_records_is_warned_about(void **sta
 			site_remove("shire.example");
 		assert_int_equal(check(NULL), 0);
 		assert_int_equal(
-			strstr(out,
+			strstr(verb_out,
 				"warning: fedgate.ini:4: host_name: the TLSA records of "
 				"xmpp.example name only the key of tenants with `proof = dane`; "
 				"1 with another key, as shire.example,") != NULL,
@@ -248,8 +214,8 @@ static void more_than_fifty_are_counted(void **state)
 		site_tenant(domain, "[policy]\ninbound = maybe\n");
 	}
 	assert_int_equal(check(NULL), 1);
-	assert_non_null(strstr(out, "and 60 tenants: 60 faults, 60 warnings\n"
-				    "The first 50 of each kind are shown"));
+	assert_non_null(strstr(verb_out, "and 60 tenants: 60 faults, 60 warnings\n"
+					 "The first 50 of each kind are shown"));
 }
 
 static void json_tells_the_same(void **state)
@@ -259,7 +225,7 @@ static void json_tells_the_same(void **state)
 	site_tenant("bree.example", "");
 	assert_int_equal(check("--json"), 1);
 	json_error_t error;
-	json_t *all = json_loads(out, JSON_REJECT_DUPLICATES, &error), *findings;
+	json_t *all = json_loads(verb_out, JSON_REJECT_DUPLICATES, &error), *findings;
 	const char *config, *file, *key, *sentence, *severity;
 	int fine, tenants, faults, warnings, line;
 	assert_int_equal(json_unpack_ex(all, &error, JSON_STRICT, "{ss sb si si si so}", "config",
@@ -293,7 +259,7 @@ static void json_of_a_good_configuration_is_fine(void **state)
 	(void)state;
 	gate("");
 	assert_int_equal(check("--json"), 0);
-	json_t *all = json_loads(out, 0, NULL);
+	json_t *all = json_loads(verb_out, 0, NULL);
 	assert_true(json_is_true(json_object_get(all, "fine")));
 	assert_int_equal(json_array_size(json_object_get(all, "findings")), 0);
 	json_decref(all);
@@ -303,12 +269,12 @@ static void a_file_that_is_not_there_cannot_be_checked(void **state)
 {
 	(void)state;
 	assert_int_equal(check_with("--config", "/nowhere/fedgate.ini"), 3);
-	assert_string_equal(out, "");
-	assert_string_equal(complaint,
+	assert_string_equal(verb_out, "");
+	assert_string_equal(verb_complaint,
 		"/nowhere/fedgate.ini: there is no such file\n"
 		"Nothing was checked; --config FILE says where the file is.\n");
 	assert_int_equal(check_with("--config=/nowhere/fedgate.ini", "--json"), 3);
-	json_t *all = json_loads(out, 0, NULL);
+	json_t *all = json_loads(verb_out, 0, NULL);
 	assert_true(json_is_false(json_object_get(all, "fine")));
 	json_decref(all);
 }
@@ -332,13 +298,13 @@ static void wrong_usage_is_two_and_shows_the_right_one(void **state)
 	};
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		assert_int_equal(check_with(rows[i].a, rows[i].b), 2);
-		assert_string_equal(out, "");
-		if (strncmp(complaint, rows[i].want, strlen(rows[i].want)) != 0)
-			print_error("row %zu: %s\n", i, complaint);
-		assert_memory_equal(complaint, rows[i].want, strlen(rows[i].want));
+		assert_string_equal(verb_out, "");
+		if (strncmp(verb_complaint, rows[i].want, strlen(rows[i].want)) != 0)
+			print_error("row %zu: %s\n", i, verb_complaint);
+		assert_memory_equal(verb_complaint, rows[i].want, strlen(rows[i].want));
 	}
 	assert_int_equal(check_with("--help", NULL), 0);
-	assert_memory_equal(out, "usage: fedgate check ", 21);
+	assert_memory_equal(verb_out, "usage: fedgate check ", 21);
 }
 
 static void a_report_that_cannot_be_written_is_no_success(void **state)
@@ -365,10 +331,10 @@ static void the_reference_goes_to_standard_output(void **state)
 	(void)state;
 	char *argv[] = {(char[]){"reference"}, (char[]){"x"}, NULL};
 	assert_int_equal(run(cmd_reference, 1, argv), 0);
-	assert_memory_equal(out, "# Every key of the configuration\n", 33);
-	assert_non_null(strstr(out, "| `backend_check` | yes or no | `yes` | reload | "));
+	assert_memory_equal(verb_out, "# Every key of the configuration\n", 33);
+	assert_non_null(strstr(verb_out, "| `backend_check` | yes or no | `yes` | reload | "));
 	assert_int_equal(run(cmd_reference, 2, argv), 2);
-	assert_non_null(strstr(complaint, "usage: fedgate reference"));
+	assert_non_null(strstr(verb_complaint, "usage: fedgate reference"));
 }
 
 int main(void)

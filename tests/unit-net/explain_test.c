@@ -7,6 +7,7 @@
 
 #include "../unit/config/site.h"
 #include "lib/admin_host.h"
+#include "lib/verb_run.h"
 
 #include <stdarg.h>
 #include <stddef.h>
@@ -17,51 +18,19 @@
 #include <jansson.h>
 #include <sys/wait.h>
 
-enum { TEXT_MAX = 1 << 20, BEGAN = 1800000000, ARGS_MAX = 8 };
+enum { BEGAN = 1800000000, ARGS_MAX = 8 };
 
-static char out[TEXT_MAX], complaint[TEXT_MAX], config[TREE_PATH_MAX];
+static char config[TREE_PATH_MAX];
 static struct admin_host host;
 
 /* ---- calling it ---- */
 
-/* What was written, the tree's name taken out. */
-static void read_back(FILE *file, char text[TEXT_MAX])
-{
-	static char raw[TEXT_MAX];
-	size_t dir = strlen(site.tree.dir), len = 0;
-	rewind(file);
-	raw[fread(raw, 1, sizeof raw - 1, file)] = '\0';
-	fclose(file);
-	for (const char *s = raw; *s;) {
-		if (strncmp(s, site.tree.dir, dir) == 0)
-			s += dir + (s[dir] == '/');
-		else
-			text[len++] = *s++;
-	}
-	text[len] = '\0';
-}
-
 static int run(char **argv)
 {
-	FILE *files[2] = {tmpfile(), tmpfile()};
-	int saved[2], argc = 0;
+	int argc = 0;
 	while (argv[argc])
 		argc++;
-	fflush(NULL);
-	for (int i = 0; i < 2; i++) {
-		saved[i] = dup(STDOUT_FILENO + i);
-		assert_true(files[i] && saved[i] >= 0);
-		assert_true(dup2(fileno(files[i]), STDOUT_FILENO + i) >= 0);
-	}
-	int status = cmd_explain(argc, argv);
-	fflush(NULL);
-	for (int i = 0; i < 2; i++) {
-		dup2(saved[i], STDOUT_FILENO + i);
-		close(saved[i]);
-	}
-	read_back(files[0], out);
-	read_back(files[1], complaint);
-	return status;
+	return verb_run(cmd_explain, argc, argv, site.tree.dir);
 }
 
 /* Words separated by spaces; --config is the site's file. */
@@ -166,8 +135,8 @@ static void a_refusal_is_told_step_by_step_with_the_line_that_decided(void **sta
 	(void)state;
 	a_wrong_name("shire.example", "mordor.example", 7, 1);
 	assert_int_equal(explain("shire.example mordor.example"), 0);
-	assert_string_equal(complaint, "");
-	assert_string_equal(out,
+	assert_string_equal(verb_complaint, "");
+	assert_string_equal(verb_out,
 		"2027-01-15 08:00:07Z  REFUSED  inbound  mordor.example \xe2\x86\x92 "
 		"shire.example\n"
 		"    203.0.113.9:51822  id 7f3a7f3a7f3a7f3a  worker 1\n"
@@ -193,13 +162,13 @@ static void an_acceptance_names_its_proof_and_a_default_is_called_one(void **sta
 	(void)state;
 	an_accepted_one("shire.example", "gondor.example", 9, 0);
 	assert_int_equal(explain("shire.example gondor.example"), 0);
-	assert_non_null(strstr(out, "ACCEPTED  outbound  shire.example \xe2\x86\x92 gondor"));
-	assert_non_null(strstr(out, "fine    certificate "));
-	assert_non_null(strstr(out,
+	assert_non_null(strstr(verb_out, "ACCEPTED  outbound  shire.example \xe2\x86\x92 gondor"));
+	assert_non_null(strstr(verb_out, "fine    certificate "));
+	assert_non_null(strstr(verb_out,
 		" => policy \"secure\" (the default; tenants.d/shire.example.ini does not set "
 		"[policy] outbound)\n    Proven: trusted, by its certificate.\n"));
-	assert_null(strstr(out, "Fix:"));
-	assert_null(strstr(out, "dane")); /* what says nothing is no step */
+	assert_null(strstr(verb_out, "Fix:"));
+	assert_null(strstr(verb_out, "dane")); /* what says nothing is no step */
 }
 
 static void what_was_never_looked_at_would_not_pass(void **state)
@@ -212,13 +181,13 @@ static void what_was_never_looked_at_would_not_pass(void **state)
 	decision_step(d, 7001, "tcp", STEP_BAD, err_make(ERR_CONNECT), "%s", "");
 	keep(d, 0);
 	assert_int_equal(explain("shire.example mordor.example"), 0);
-	assert_non_null(strstr(out, "REFUSED  outbound  shire.example"));
-	assert_non_null(strstr(out, "tcp                1 ms  no server of the domain accepts "
-				    "connections [FG-N01]\n"));
-	assert_null(strstr(out, "Would pass"));
+	assert_non_null(strstr(verb_out, "REFUSED  outbound  shire.example"));
+	assert_non_null(strstr(verb_out, "tcp                1 ms  no server of the domain accepts "
+					 "connections [FG-N01]\n"));
+	assert_null(strstr(verb_out, "Would pass"));
 	assert_int_equal(explain("shire.example mordor.example --json"), 0);
-	assert_non_null(strstr(out, "\"would_pass\": []"));
-	assert_non_null(strstr(out, "\"would_pass_with_dialback\": []"));
+	assert_non_null(strstr(verb_out, "\"would_pass\": []"));
+	assert_non_null(strstr(verb_out, "\"would_pass_with_dialback\": []"));
 }
 
 /* Both directions, all workers and all of the tenant's domains. */
@@ -247,7 +216,7 @@ static void the_newest_come_first_from_all_workers(void **state)
 	};
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		assert_int_equal(explain(rows[i].words), 0);
-		json_t *o = json_loads(out, 0, &e), *list = json_object_get(o, "decisions");
+		json_t *o = json_loads(verb_out, 0, &e), *list = json_object_get(o, "decisions");
 		assert_int_equal(json_array_size(list), rows[i].count);
 		for (size_t k = 0; k < rows[i].count; k++) {
 			char want[40];
@@ -274,7 +243,7 @@ static void the_object_for_programs_has_its_keys(void **state)
 		"at_ms", "code", "detail", "mark", "name", "sentence", NULL};
 	a_wrong_name("shire.example", "mordor.example", 7, 1);
 	assert_int_equal(explain("shire.example mordor.example --json"), 0);
-	json_t *o = json_loads(out, 0, NULL);
+	json_t *o = json_loads(verb_out, 0, NULL);
 	json_t *d = json_array_get(json_object_get(o, "decisions"), 0);
 	json_t *step = json_array_get(json_object_get(d, "steps"), 0);
 	const struct {
@@ -303,9 +272,9 @@ static void domains_are_shown_as_people_write_them(void **state)
 		"shire.example M\xc3\x9cnchen.example"};
 	for (size_t i = 0; i < 3; i++) {
 		assert_int_equal(explain(ways[i]), 0);
-		assert_non_null(strstr(out, "m\xc3\xbcnchen.example \xe2\x86\x92 b\xc3\xbc"
-					    "cher.example\n"));
-		assert_non_null(strstr(out, "the other side, m\xc3\xbcnchen.example."));
+		assert_non_null(strstr(verb_out, "m\xc3\xbcnchen.example \xe2\x86\x92 b\xc3\xbc"
+						 "cher.example\n"));
+		assert_non_null(strstr(verb_out, "the other side, m\xc3\xbcnchen.example."));
 	}
 }
 
@@ -319,11 +288,12 @@ static void a_policy_that_has_changed_since_is_told_apart(void **state)
 	d = begun(true, "gone.example", "mordor.example", 7);
 	keep(d, 0);
 	assert_int_equal(explain("shire.example mordor.example"), 0);
-	assert_non_null(strstr(out, " => policy \"secure\" then; now inbound = trusted "
-				    "(tenants.d/shire.example.ini:10)\n"));
-	assert_non_null(strstr(out, "NOT DECIDED"));
+	assert_non_null(strstr(verb_out, " => policy \"secure\" then; now inbound = trusted "
+					 "(tenants.d/shire.example.ini:10)\n"));
+	assert_non_null(strstr(verb_out, "NOT DECIDED"));
 	assert_int_equal(explain("gone.example mordor.example"), 0);
-	assert_non_null(strstr(out, " => policy \"trusted\" (the tenant is not served any more)"));
+	assert_non_null(
+		strstr(verb_out, " => policy \"trusted\" (the tenant is not served any more)"));
 }
 
 static void none_found_is_one_and_says_what_that_means(void **state)
@@ -331,13 +301,13 @@ static void none_found_is_one_and_says_what_that_means(void **state)
 	(void)state;
 	assert_int_equal(explain("shire.example nobody.example"), 1);
 	assert_non_null(
-		strstr(out, "No decision between shire.example and nobody.example is known.\n"
-			    "Since the gate was started neither side has tried"));
+		strstr(verb_out, "No decision between shire.example and nobody.example is known.\n"
+				 "Since the gate was started neither side has tried"));
 	assert_int_equal(explain("bree.example nobody.example"), 1);
-	assert_non_null(strstr(out, "bree.example is not served here; `fedgate check`"));
+	assert_non_null(strstr(verb_out, "bree.example is not served here; `fedgate check`"));
 	assert_int_equal(explain("bree.example nobody.example --json"), 1);
-	assert_non_null(strstr(out, "\"decisions\": []"));
-	assert_string_equal(complaint, "");
+	assert_non_null(strstr(verb_out, "\"decisions\": []"));
+	assert_string_equal(verb_complaint, "");
 }
 
 static void a_wrong_call_is_two_and_says_how(void **state)
@@ -362,13 +332,13 @@ static void a_wrong_call_is_two_and_says_how(void **state)
 	};
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		assert_int_equal(explain(rows[i].words), 2);
-		if (!strstr(complaint, rows[i].says) ||
-			!strstr(complaint, "usage: fedgate explain"))
-			fail_msg("%s: %s", rows[i].words, complaint);
-		assert_string_equal(out, "");
+		if (!strstr(verb_complaint, rows[i].says) ||
+			!strstr(verb_complaint, "usage: fedgate explain"))
+			fail_msg("%s: %s", rows[i].words, verb_complaint);
+		assert_string_equal(verb_out, "");
 	}
 	assert_int_equal(explain("--help"), 0);
-	assert_non_null(strstr(out, "usage: fedgate explain TENANT PEER"));
+	assert_non_null(strstr(verb_out, "usage: fedgate explain TENANT PEER"));
 }
 
 /* ux: each says what to do. */
@@ -378,20 +348,22 @@ static void without_a_gate_it_is_three_and_says_what_to_do(void **state)
 	static const char words[] = "shire.example mordor.example";
 	admin_host_stop(&host);
 	assert_int_equal(explain(words), 3);
-	assert_non_null(strstr(complaint, "admin.sock: No such file or directory; is the gate "
-					  "running? (systemctl status fedgate;"));
+	assert_non_null(strstr(verb_complaint, "admin.sock: No such file or directory; is the gate "
+					       "running? (systemctl status fedgate;"));
 	serve_again();
 	kill(host.pid, SIGKILL);
 	waitpid(host.pid, NULL, 0);
 	assert_int_equal(explain(words), 3);
-	assert_non_null(strstr(complaint, "admin.sock: Connection refused; is the gate running?"));
+	assert_non_null(
+		strstr(verb_complaint, "admin.sock: Connection refused; is the gate running?"));
 	tree_write(&site.tree, "fedgate.ini", "[gate]\nca_file = root.pem\nadmin_socket =\n");
 	assert_int_equal(explain(words), 3);
-	assert_non_null(strstr(complaint, "admin_socket is empty, so the gate cannot be asked"));
+	assert_non_null(
+		strstr(verb_complaint, "admin_socket is empty, so the gate cannot be asked"));
 	tree_unlink(&site.tree, "fedgate.ini");
 	assert_int_equal(explain(words), 3);
-	assert_non_null(strstr(complaint, "--config FILE says where the file is."));
-	assert_string_equal(out, "");
+	assert_non_null(strstr(verb_complaint, "--config FILE says where the file is."));
+	assert_string_equal(verb_out, "");
 }
 
 /* Others are told who may; their own mistakes in the file are not in the way. */
@@ -408,11 +380,11 @@ static void without_the_right_it_is_three_and_says_who_may(void **state)
 		fflush(NULL);
 		pid_t pid = fork();
 		if (pid == 0) {
-			bool fine = setgroups(0, NULL) == 0 && setgid(1234) == 0 &&
-				    setuid(1234) == 0 &&
-				    explain("shire.example mordor.example") == 3 &&
-				    strstr(complaint, "run this as root, or as a member of the "
-						      "gate's group");
+			bool fine =
+				setgroups(0, NULL) == 0 && setgid(1234) == 0 && setuid(1234) == 0 &&
+				explain("shire.example mordor.example") == 3 &&
+				strstr(verb_complaint, "run this as root, or as a member of the "
+						       "gate's group");
 			_exit(fine ? 0 : 1);
 		}
 		assert_int_equal(waitpid(pid, &status, 0), pid);
@@ -425,7 +397,7 @@ static void a_code_is_explained_without_a_gate(void **state)
 	(void)state;
 	admin_host_stop(&host);
 	assert_int_equal(explain("fg-c05"), 0);
-	assert_string_equal(out,
+	assert_string_equal(verb_out,
 		"FG-C05: the certificate is for another domain\n"
 		"Who must act: the other side.\n"
 		"Fix: Get a certificate that names the domain, or publish POSH or DANE.\n"
@@ -434,12 +406,12 @@ static void a_code_is_explained_without_a_gate(void **state)
 	for (int i = 0; i < ERR_COUNT; i++) {
 		const struct err_row *row = err_row((enum err_code)i);
 		assert_int_equal(explain(row->id), 0);
-		assert_non_null(strstr(out, row->sentence));
-		assert_non_null(strstr(out, err_fix((enum err_code)i)));
+		assert_non_null(strstr(verb_out, row->sentence));
+		assert_non_null(strstr(verb_out, err_fix((enum err_code)i)));
 		char json[40];
 		snprintf(json, sizeof json, "%s --json", row->id);
 		assert_int_equal(explain(json), 0);
-		json_t *o = json_loads(out, 0, NULL);
+		json_t *o = json_loads(verb_out, 0, NULL);
 		assert_int_equal(json_object_size(o), 5);
 		json_decref(o);
 	}

@@ -221,7 +221,13 @@ class Explain(unittest.TestCase):
         self.assertEqual((told["outcome"], told["tenants"]), ("degraded", 3))
         self.assertGreater(told["faults"], 0)
         self.assertTrue(self.ask("status")["degraded"])
+        done = self.gate.command("reload")
+        self.assertEqual((done.returncode, done.stdout), (1, "degraded; tenants served: 3\n"))
+        self.assertIn("`fedgate check` lists them", done.stderr)
         file.write_text(text)
+        done = self.gate.command("reload")
+        self.assertEqual((done.returncode, done.stdout, done.stderr),
+                         (0, "fine; tenants served: 3\n", ""))
         answers = []
         threads = [threading.Thread(target=lambda: answers.append(self.ask("reload")))
                    for _ in range(8)]
@@ -269,6 +275,7 @@ class Explain(unittest.TestCase):
         self.assertTrue(self.ask("status")["ok"])
         self.gate.stop()
         self.assertFalse(path.exists())
+        self.assertEqual(self.gate.command("reload").returncode, 3)
         self.assertIn("No such file or directory; is the gate running?", self.explain(
             "shire.example", "mordor.example", status=3))
         self.gate.start()

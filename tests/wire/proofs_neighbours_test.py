@@ -26,6 +26,11 @@ def der_of(chain):
     return leaf.public_bytes(serialization.Encoding.DER)
 
 
+def key_of(certificate):
+    return certificate.public_key().public_bytes(
+        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+
+
 class Neighbours(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
@@ -52,11 +57,12 @@ class Neighbours(unittest.TestCase):
         state = cls.gate.dir / "state"
         cls.shown = {domain: state / "tenants" / domain / "current.pem"
                      for domain in ("posh.example", "other.example", "mute.example")}
-        cls.shown["dane.example"] = state / "host" / "current.pem"
+        cls.host = state / "host" / "current.pem"
         cls.web.posh("posh.example", document(Shown(cls.shown["posh.example"])))
         cls.web.posh("other.example", document(Shown(cls.shown["mute.example"])))
         cls.web.start()
-        stage.names.tlsa(lab_gate.HOST_NAME, 5269, 3, 1, 1, cls.shown["dane.example"])
+        for target in (lab_gate.HOST_NAME, lab_gate.DANE_NAME):
+            stage.names.tlsa(target, 5269, 3, 1, 1, cls.host)
         stage.names.commit()
 
     def answer(self, from_, to):
@@ -95,15 +101,23 @@ class Neighbours(unittest.TestCase):
             return peer.sock.getpeercert(binary_form=True)
 
     def test_each_posh_tenant_shows_a_certificate_of_its_own_to_whoever_dials(self):
-        """POSH-12, EXT-5; DANE-6: the host's key is shown for all DANE tenants."""
+        """POSH-12, EXT-5."""
         seen = {domain: self.seen_by_who_dials(domain) for domain in self.shown}
         for domain, chain in self.shown.items():
             self.assertEqual(seen[domain], der_of(chain), domain)
-        self.assertEqual(len(set(seen.values())), 4)
+        self.assertEqual(len(set(seen.values())), 3)
+
+    def test_a_dane_tenant_shows_the_hosts_key_under_its_own_name(self):
+        """DANE-6: for all DANE tenants; some look for the domain's name even so."""
+        seen = x509.load_der_x509_certificate(self.seen_by_who_dials("dane.example"))
+        self.assertEqual(key_of(seen), key_of(x509.load_pem_x509_certificate(
+            self.host.read_bytes())))
+        names = seen.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        self.assertEqual(names.get_values_for_type(x509.DNSName), ["dane.example"])
 
     def test_and_to_whom_it_dials(self):
         """POSH-12, EXT-5: the same one in both roles."""
-        for domain in ("posh.example", "dane.example"):
+        for domain in ("posh.example", "other.example"):
             with self.subTest(domain):
                 mine = der_of(self.shown[domain])
                 # OpenSSL verifies what clients show: it has to know this one.
