@@ -119,7 +119,7 @@ def _bar(number, row):
     yield _text(LEFT - 8, y + 13, row["title"], "end")
     yield (f'<rect x="{min(edge, one):.1f}" y="{y + 3}" width="{max(abs(edge - one), 1):.1f}" '
            f'height="{BAR - 8}" fill="{colour}"/>')
-    yield _text(edge + 5 if ratio >= 1 else one + 5, y + 13, f"{ratio:.2f} of {row['best']}")
+    yield _text(LEFT + WIDTH + 12, y + 13, f"{ratio:.2f} ({row['best']})")
     for goal in row["goals"]:
         if goal["against"] in ("best", row["best"]):
             yield (f'<line x1="{_at(goal["wanted"]):.1f}" x2="{_at(goal["wanted"]):.1f}" '
@@ -133,7 +133,8 @@ def picture(report):
     parts = [f'<svg xmlns="http://www.w3.org/2000/svg" width="{LEFT + WIDTH + 140}" '
              f'height="{height}" font-family="sans-serif" font-size="12">',
              '<rect width="100%" height="100%" fill="#fff"/>',
-             _text(12, 20, "What the best of the others needs, as a multiple of what fedgate needs")]
+             _text(12, 20, "What the best of the others needs, as a multiple of what fedgate "
+                           "needs (black: what is wanted)")]
     for power in range(-3, 5):
         x = _at(2.0 ** power)
         parts.append(f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{TOP - 8}" y2="{height - 26}" '

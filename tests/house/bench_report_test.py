@@ -65,7 +65,7 @@ class Rows(unittest.TestCase):
                       "4.00 of hitch: 4.00, met", "* `one`: a job.", "nginx is not installed"):
             self.assertIn(words, text["md"])
         drawn = xml.dom.minidom.parseString(text["svg"]).toxml()
-        self.assertIn("3.50 of haproxy", drawn)
+        self.assertIn("3.50 (haproxy)", drawn)
 
     def test_cases_are_chosen_by_the_beginnings_of_their_names(self):
         self.assertEqual(cases.chosen(""), cases.NAMES)
