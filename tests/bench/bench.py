@@ -143,10 +143,13 @@ class Bench:
             server.stop()
         most = f"{cases.TENANT_COUNTS[-1]:,}"
         each = (memory[most][0] - statistics.median(memory[f"{first:,}"])) / (cases.TENANT_COUNTS[-1] - first)
-        self.add_growth("tenants-handshake", "mutual handshake on warm tenants", "us", cost)
-        self.add_growth("tenants-start", "from the start to the first answer", "s", start)
+        self.add_growth("tenants-handshake", "mutual handshake on warm tenants", "us", cost,
+                        [(most, "growth", 1.05)])
+        self.add_growth("tenants-start", "from the start to the first answer", "s", start,
+                        [(most, "value", 2.0)])
         self.add_growth("tenants-memory", "PSS of all processes", "KiB", memory)
-        self.add_growth("tenants-each", "PSS of one more tenant", "KiB", {most: [each]})
+        self.add_growth("tenants-each", "PSS of one more tenant", "KiB", {most: [each]},
+                        [(most, "value", 1.0)])
 
     def started(self, field, count):
         """Fresh, and how long it took until a stream was answered: the port alone is open before

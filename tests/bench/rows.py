@@ -35,13 +35,19 @@ def row_of(case, samples):
             "rounds": max(map(len, samples.values()), default=0)}
 
 
-def growth_row(name, title, unit, samples):
-    """Fedgate against itself: the first of `samples` is what the others are compared to."""
+def growth_row(name, title, unit, samples, goals=()):
+    """Fedgate against itself: the first of `samples` is what the others are compared to. A goal is
+    (label, "value" or "growth", the most that it may be)."""
     values = {label: statistics.median(found) for label, found in samples.items() if found}
     first = next(iter(values.values()), None)
-    return {"case": name, "title": title, "unit": unit, "values": values,
-            "growth": {label: value / first for label, value in values.items()} if first else {},
-            "spread": {label: [min(found), max(found)] for label, found in samples.items()
+    growth = {label: value / first for label, value in values.items()} if first else {}
+    told = [{"label": label, "of": of, "most": most,
+             "found": (values if of == "value" else growth).get(label)}
+            for label, of, most in goals]
+    for goal in told:
+        goal["met"] = goal["found"] is not None and goal["found"] <= goal["most"]
+    return {"case": name, "title": title, "unit": unit, "values": values, "growth": growth,
+            "goals": told, "spread": {label: [min(found), max(found)] for label, found in samples.items()
                        if found}}
 
 
@@ -74,12 +80,14 @@ def _table(rows, peers):
 
 
 def _growth_lines(rows):
-    lines = ["| fedgate alone | unit | values | growth |", "|---|---|---|---|"]
+    lines = ["| fedgate alone | unit | values | growth | goals |", "|---|---|---|---|---|"]
     for row in rows:
         values = ", ".join(f"{label}: {_value(value, row['spread'][label])}"
                            for label, value in row["values"].items())
         growth = ", ".join(f"{value:.2f}" for value in row["growth"].values())
-        lines.append(f"| {row['title']} | {row['unit']} | {values} | {growth} |")
+        goals = "; ".join(f"{goal['of']} at {goal['label']} at most {goal['most']:g}, "
+                          + ("met" if goal["met"] else "**not met**") for goal in row["goals"])
+        lines.append(f"| {row['title']} | {row['unit']} | {values} | {growth} | {goals or '-'} |")
     return lines
 
 

@@ -51,6 +51,14 @@ class Rows(unittest.TestCase):
         row = rows.growth_row("g", "Growth", "us", {"10": [4, 6, 5], "100": [10], "none": []})
         self.assertEqual(row["growth"], {"10": 1, "100": 2})
 
+    def test_what_grows_has_a_most(self):
+        for goal, met in ((("100", "value", 10), True), (("100", "value", 9.9), False),
+                          (("100", "growth", 2), True), (("100", "growth", 1.9), False),
+                          (("1000", "value", 1e9), False)):
+            with self.subTest(goal=goal):
+                row = rows.growth_row("g", "Growth", "us", {"10": [5], "100": [10]}, [goal])
+                self.assertEqual([one["met"] for one in row["goals"]], [met])
+
     def test_the_files_say_what_the_rows_say(self):
         made = {"machine": "here", "method": "so", "peers": ["haproxy", "hitch"],
                 "rows": [{**rows.row_of(case(), SAMPLES), "allowed": ["haproxy", "hitch"]}],
