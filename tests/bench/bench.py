@@ -142,7 +142,8 @@ class Bench:
             memory.setdefault(label, []).append(pss_kib(server.pids()))
             server.stop()
         most = f"{cases.TENANT_COUNTS[-1]:,}"
-        each = (memory[most][0] - statistics.median(memory[f"{first:,}"])) / (cases.TENANT_COUNTS[-1] - first)
+        least = statistics.median(memory[f"{first:,}"])
+        each = (memory[most][0] - least) / (cases.TENANT_COUNTS[-1] - first)
         self.add_growth("tenants-handshake", "mutual handshake on warm tenants", "us", cost,
                         [(most, "growth", 1.05)])
         self.add_growth("tenants-start", "from the start to the first answer", "s", start,

@@ -4,13 +4,14 @@ import dataclasses
 
 PROXIES = ("haproxy", "nginx", "hitch")
 RECEIVERS = ("prosody", "ejabberd")
-HANDSHAKE = ("proxies: accept, handshake, dial the backend, one byte there and back, close; fedgate: "
-             "accept, direct TLS by SNI, stream header, answer and features, close; it dials a "
+HANDSHAKE = ("proxies: accept, handshake, dial the backend, one byte there and back, close; "
+             "fedgate: accept, direct TLS by SNI, stream header, answer and features, close; it dials a "
              "backend only for the first stanza")
 JUDGED = HANDSHAKE + "; the client's certificate is judged: by fedgate also its names"
 ROUND = ("proxies: one record in, one out; fedgate: one framed, checked, repaired stanza from the "
          "peer to the backend, one from the backend to the peer, on four connections")
-BULK_UP = "proxies: 16 KiB records of anything; fedgate: stanzas of 16 KiB, framed, checked, repaired"
+BULK = ("proxies: 16 KiB records of anything; fedgate: stanzas of 16 KiB, framed, checked, "
+        "repaired")
 OPENING = ("TCP, stream header, STARTTLS, TLS 1.3 with both certificates, header, EXTERNAL, header, "
            "features, close")
 RELAY = ("receivers: a stanza over s2s to a client's plain connection; fedgate: over s2s to the "
@@ -53,10 +54,10 @@ CASES = [
          options={"at_once": 16, "size": 500}),
     Case("round-2000", "round trip of 2,000 B", "roundtrip", 20000, ROUND,
          options={"at_once": 16, "size": 2000}),
-    Case("bulk-up", "bulk, from the peer to the backend", "up", 20000, BULK_UP, unit="us/16 KiB",
+    Case("bulk-up", "bulk, from the peer to the backend", "up", 20000, BULK, unit="us/16 KiB",
          quote="best", goals={"best": 0.7},
          options={"at_once": 4, "size": 16384, "identity": "one-ca"}),
-    Case("bulk-down", "bulk, from the backend to the peer", "down", 20000, BULK_UP,
+    Case("bulk-down", "bulk, from the backend to the peer", "down", 20000, BULK,
          unit="us/16 KiB", quote="best", goals={"best": 0.7},
          options={"at_once": 4, "size": 16384}),
     Case("idle-1000", "memory of an idle connection, 1,000 of them", "idle", 0,

@@ -100,7 +100,8 @@ class Field:
         steps = pki.Steps()
         self.trust = self.box.file("tls/trust.pem", self.flat.pem() + steps.root)
         names = ["p0.peers.example", "*.peers.example"]
-        key, rsa_key = ec.generate_private_key(ec.SECP256R1()), rsa.generate_private_key(65537, 2048)
+        key = ec.generate_private_key(ec.SECP256R1())
+        rsa_key = rsa.generate_private_key(65537, 2048)
         self.identities = {
             "server": self._identity("server", key, self.flat.sign(key, ["server.example"])),
             "rsa": self._identity("rsa", rsa_key, self.flat.sign(rsa_key, [RSA_TENANT])),
@@ -136,7 +137,8 @@ class Field:
         process = self.box.popen(["taskset", "-c", SERVER_CPU, self.binary, "serve", "--config",
                                   self.gate.dir / "fedgate.ini"], log=self.gate.log)
         self.box.wait_for_port(5269, process)
-        return Server("fedgate", "gate", self.box, process, lambda: self.fedgate(tenants), server=f"{lab_gate.PUBLIC}:5269",
+        return Server("fedgate", "gate", self.box, process, lambda: self.fedgate(tenants),
+                      server=f"{lab_gate.PUBLIC}:5269",
                       egress=f"{lab_gate.EGRESS}:5275", backend=BACKEND, world=WORLD,
                       tenants=TENANTS, tenant_count=tenants)
 
@@ -256,7 +258,8 @@ PROXY_WORDS = {"haproxy": ("-db", "-f"), "nginx": ("-c",), "hitch": ("--config",
 def quieten(server):
     """No debug log: what it costs is not the server's job."""
     text = server.config.read_text(encoding="utf-8")
-    for loud, quiet in (("log = { debug =", "log = { warn ="), ("loglevel: info", "loglevel: warning")):
+    for loud, quiet in (("log = { debug =", "log = { warn ="),
+                        ("loglevel: info", "loglevel: warning")):
         text = text.replace(loud, quiet)
     server.configure(text)
 

@@ -47,7 +47,8 @@ def growth_row(name, title, unit, samples, goals=()):
     for goal in told:
         goal["met"] = goal["found"] is not None and goal["found"] <= goal["most"]
     return {"case": name, "title": title, "unit": unit, "values": values, "growth": growth,
-            "goals": told, "spread": {label: [min(found), max(found)] for label, found in samples.items()
+            "goals": told,
+            "spread": {label: [min(found), max(found)] for label, found in samples.items()
                        if found}}
 
 

@@ -26,7 +26,8 @@ SAMPLES = {"fedgate": [10, 30, 20], "haproxy": [90, 50, 70], "hitch": [80, 100, 
 
 class Rows(unittest.TestCase):
     def test_a_ratio_says_how_many_times_as_much_the_best_peer_needs(self):
-        for quote, ours, best, ratio in (("median", 20, "haproxy", 3.5), ("best", 10, "haproxy", 5)):
+        for quote, ours, best, ratio in (("median", 20, "haproxy", 3.5),
+                                         ("best", 10, "haproxy", 5)):
             with self.subTest(quote=quote):
                 row = rows.row_of(case(quote=quote), SAMPLES)
                 self.assertEqual((row["ours"], row["best"], row["ratio_to_best"]),

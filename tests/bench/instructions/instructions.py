@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Counts the instructions of the hot paths with callgrind and holds them against figures.tsv.
 
-    instructions.py PATHS [--write]     PATHS: build/bench/paths; --write: the figures are those of now
+    instructions.py PATHS [--write]     PATHS: build/bench/paths; --write: makes the figures
 
 More than the tolerance above its figure is a regression, and the exit status is 1. Less than the
 tolerance below it is one that nobody will see later: then the figures are to be written anew.
