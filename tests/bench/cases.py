@@ -5,15 +5,15 @@ import dataclasses
 PROXIES = ("haproxy", "nginx", "hitch")
 RECEIVERS = ("prosody", "ejabberd")
 HANDSHAKE = ("proxies: accept, handshake, dial the backend, one byte there and back, close; "
-             "fedgate: accept, direct TLS by SNI, stream header, answer and features, close; it dials a "
-             "backend only for the first stanza")
+             "fedgate: accept, direct TLS by SNI, stream header, answer and features, close; it dials "
+             "a backend only for the first stanza")
 JUDGED = HANDSHAKE + "; the client's certificate is judged: by fedgate also its names"
 ROUND = ("proxies: one record in, one out; fedgate: one framed, checked, repaired stanza from the "
          "peer to the backend, one from the backend to the peer, on four connections")
 BULK = ("proxies: 16 KiB records of anything; fedgate: stanzas of 16 KiB, framed, checked, "
         "repaired")
-OPENING = ("TCP, stream header, STARTTLS, TLS 1.3 with both certificates, header, EXTERNAL, header, "
-           "features, close")
+OPENING = ("TCP, stream header, STARTTLS, TLS 1.3 with both certificates, header, EXTERNAL, "
+           "header, features, close")
 RELAY = ("receivers: a stanza over s2s to a client's plain connection; fedgate: over s2s to the "
          "backend's plain connection; 64 on their way; the clock starts after the handshakes")
 

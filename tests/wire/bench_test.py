@@ -1,4 +1,4 @@
-"""One tiny round of `make bench`, with fedgate alone, so that it does not rot: every job is done."""
+"""One tiny round of `make bench`, with fedgate alone, so that it cannot rot."""
 
 import pathlib
 import sys
