@@ -17,7 +17,8 @@ struct asker;
 enum ask_kind { ASK_SRV, ASK_ADDR, ASK_TLSA, ASK_POSH };
 
 enum {
-	ASK_OPEN_MAX = 1000, /* questions of one worker */
+	ASK_OPEN_MAX = 1000,     /* questions of one worker at the scout; further ones wait */
+	ASK_WAITING_MAX = 20000, /* then a question fails at once */
 	/* A little longer than the scout takes itself, so that its word comes first. */
 	ASK_DNS_MS = 5500,
 	ASK_POSH_MS = 12000,

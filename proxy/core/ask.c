@@ -1,8 +1,9 @@
 /* Happy path: ask_* keeps the question and sends it; the scout's answer finds it by its serial
  * number, and the owner is told. Failure modes: the socket is full (the rest is sent when it is
  * writable), the line is lost or the scout talks nonsense (the line is closed, all open questions
- * are asked on the next one), the deadline passes, too many are open. Who frees: a question when it
- * was told; a line in its close callback; the timers when libuv has closed them. */
+ * are asked on the next one), the deadline passes, too many are open (the next waits) or wait. Who
+ * frees: a question when it was told; a line in its close callback; the timers when libuv has
+ * closed them. */
 #include "core/ask.h"
 
 #include "base/log.h"
@@ -25,7 +26,8 @@ struct question {
 	int tag;
 	struct scout_question what;
 	struct timer limit;
-	bool counted; /* open at the scout, or to be; else it was one too many */
+	bool counted; /* open at the scout, or to be */
+	bool waiting; /* until others are answered; neither: it was one too many */
 	bool sent;    /* on the line of now */
 };
 
@@ -44,6 +46,7 @@ struct asker {
 	struct line *line; /* owned; NULL while there is none */
 	struct question *questions, **last;
 	struct map *by_serial; /* those that are counted */
+	size_t waiting;
 	uint32_t serial;
 	struct buf out;
 	struct answer answer; /* the one being told */
@@ -57,6 +60,8 @@ static struct slice serial_key(const uint32_t *serial)
 
 /* ---- telling ---- */
 
+static void admit_next(struct asker *a);
+
 static void forget(struct question *q)
 {
 	struct asker *a = q->asker;
@@ -68,7 +73,11 @@ static void forget(struct question *q)
 		a->last = q->prev;
 	if (q->counted)
 		(void)map_remove(a->by_serial, serial_key(&q->what.serial));
+	a->waiting -= q->waiting;
+	bool room = q->counted && a->waiting;
 	mem_free(q);
+	if (room)
+		admit_next(a);
 }
 
 /* a->answer holds what is said. */
@@ -93,7 +102,7 @@ static void tell_failure(struct question *q, enum resolve_status status, enum er
 static void on_limit(void *arg)
 {
 	struct question *q = arg;
-	if (q->counted)
+	if (q->counted || q->waiting)
 		tell_failure(q, RESOLVE_TIMEOUT, ERR_POSH_TIMEOUT);
 	else
 		tell_failure(q, RESOLVE_FAILED, ERR_POSH_BUSY);
@@ -238,23 +247,41 @@ bool asker_connected(const struct asker *a)
 
 /* ---- asking ---- */
 
+/* From now on the scout's to answer. */
+static void admit(struct asker *a, struct question *q)
+{
+	a->waiting -= q->waiting;
+	q->waiting = false;
+	q->counted = true;
+	q->what.serial = ++a->serial;
+	(void)map_put(a->by_serial, serial_key(&q->what.serial), q);
+	if (a->line && !send_question(a, q))
+		listen_for(a->line, UV_READABLE | UV_WRITABLE);
+}
+
+static void admit_next(struct asker *a)
+{
+	struct question *q = a->questions;
+	while (q && !q->waiting)
+		q = q->next;
+	if (q)
+		admit(a, q);
+}
+
 static void ask(struct asker *a, const struct scout_question *what, struct ticket t, int tag)
 {
 	struct question *q = MEM_NEW(struct question);
+	uint64_t limit_ms = what->kind == ASK_POSH ? ASK_POSH_MS : ASK_DNS_MS;
 	*q = (struct question){.prev = a->last, .asker = a, .ticket = t, .tag = tag, .what = *what};
 	*a->last = q;
 	a->last = &q->next;
-	q->counted = map_count(a->by_serial) < ASK_OPEN_MAX;
-	if (!q->counted) { /* told in a later turn */
-		timer_start(a->timers, &q->limit, 0, on_limit, q);
-		return;
-	}
-	q->what.serial = ++a->serial;
-	(void)map_put(a->by_serial, serial_key(&q->what.serial), q);
-	timer_start(a->timers, &q->limit, what->kind == ASK_POSH ? ASK_POSH_MS : ASK_DNS_MS,
-		on_limit, q);
-	if (a->line && !send_question(a, q))
-		listen_for(a->line, UV_READABLE | UV_WRITABLE);
+	bool room = map_count(a->by_serial) < ASK_OPEN_MAX;
+	q->waiting = !room && a->waiting < ASK_WAITING_MAX;
+	a->waiting += q->waiting;
+	/* One too many is told in a later turn. */
+	timer_start(a->timers, &q->limit, room || q->waiting ? limit_ms : 0, on_limit, q);
+	if (room)
+		admit(a, q);
 }
 
 void ask_srv(

@@ -21,8 +21,8 @@
 
 enum {
 	WORKERS_MAX = 256,
-	ASKED_MAX = 8192, /* open at once, of all workers */
-	DNS_MS = 5000,    /* D12 */
+	ASKED_MAX = 32768, /* open at once, of all workers */
+	DNS_MS = 5000,     /* D12 */
 	ROOT_AGAIN_MS = 60000,
 	PULSE_MS = 1000,
 	PULSES_MISSED = 3,          /* less than a question's deadline */

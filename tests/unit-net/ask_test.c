@@ -301,38 +301,77 @@ static void each_question_has_its_own_deadline(void **state)
 	assert_int_equal(the.answers[1].status, RESOLVE_TIMEOUT);
 }
 
-static void one_too_many_is_refused_later_and_the_others_are_not(void **state)
+/* Answers as many questions as there are. */
+static size_t answer_what_is_there(void)
+{
+	size_t n = 0;
+	for (struct scout_question q; next_question(&q); n++) {
+		const struct answer a = address_answer(AF_INET, 1);
+		say(q.serial, &a);
+	}
+	return n;
+}
+
+/* R06: a thousand pairs that all begin at once. */
+static void what_is_more_than_the_scout_takes_waits_for_its_turn(void **state)
 {
 	(void)state;
+	enum { MORE = 300 };
 	size_t seen = 0;
 	give_line();
-	for (int i = 0; i < ASK_OPEN_MAX + 2; i++)
+	for (int i = 0; i < ASK_OPEN_MAX + MORE; i++)
 		ask(i);
-	ask_posh(the.asker, &a_example, (struct ticket){1, 1}, ASK_OPEN_MAX + 2);
-	assert_int_equal(the.told, 0); /* never from inside the call */
-	wait_told(3, 1000);
-	for (int i = 0; i < 2; i++) {
-		assert_int_equal(the.answers[i].tag, ASK_OPEN_MAX + i);
-		assert_int_equal(the.answers[i].status, RESOLVE_FAILED);
-	}
-	assert_int_equal(the.answers[2].posh, ERR_POSH_BUSY);
-	/* More than the socket holds: the rest follows as the scout reads. */
-	for (struct scout_question q; seen < ASK_OPEN_MAX; turn(5)) {
+	/* Not before others are answered; and more than the socket holds follows as it is read. */
+	struct scout_question first;
+	assert_true(next_question(&first));
+	for (struct scout_question q; seen < ASK_OPEN_MAX - 1; turn(5)) {
 		size_t before = seen;
-		while (next_question(&q)) {
-			const struct answer a = address_answer(AF_INET, 1);
-			say(q.serial, &a);
+		while (next_question(&q))
 			seen++;
-		}
 		assert_true(seen > before);
 	}
-	wait_told(3 + ASK_OPEN_MAX, 2000);
+	turn(20);
+	struct scout_question none;
+	assert_false(next_question(&none));
+	const struct answer a = address_answer(AF_INET, 1);
+	say(first.serial, &a);
+	wait_told(1, 1000);
+	assert_true(next_question(&none)); /* the first of those that waited */
+	assert_false(next_question(&none));
 	clock_t before = clock();
 	turn(300); /* with nothing to send nobody spins */
 	assert_true(clock() - before < CLOCKS_PER_SEC / 10);
-	ask(5000);
-	struct scout_question q;
-	assert_true(next_question(&q)); /* there is room again */
+}
+
+static void all_that_waited_is_answered_in_the_end(void **state)
+{
+	(void)state;
+	enum { ALL = ASK_OPEN_MAX + 700 };
+	give_line();
+	for (int i = 0; i < ALL; i++)
+		ask(i);
+	for (size_t seen = 0; seen < ALL; turn(5))
+		seen += answer_what_is_there();
+	wait_told(ALL, 2000);
+	for (int i = 0; i < ALL; i++)
+		assert_int_equal(the.answers[i].status, RESOLVE_DATA);
+}
+
+/* Waiting is bounded too, and what was not even let in is told so, later. */
+static void one_too_many_is_refused_later(void **state)
+{
+	(void)state;
+	give_line();
+	for (int i = 0; i < ASK_OPEN_MAX + ASK_WAITING_MAX; i++)
+		ask(i);
+	ask(-1);
+	ask_posh(the.asker, &a_example, (struct ticket){1, 1}, -2);
+	assert_int_equal(the.told, 0); /* never from inside the call */
+	wait_told(2, 1000);
+	assert_int_equal(the.answers[0].tag, -1);
+	assert_int_equal(the.answers[0].status, RESOLVE_FAILED);
+	assert_int_equal(the.answers[1].tag, -2);
+	assert_int_equal(the.answers[1].posh, ERR_POSH_BUSY);
 }
 
 static void no_answer_comes_after_the_asker_is_freed(void **state)
@@ -363,7 +402,9 @@ int main(void)
 		ASK_TEST(a_late_answer_is_nobodys),
 		ASK_TEST(a_line_may_be_replaced_when_an_answer_is_told),
 		ASK_TEST(each_question_has_its_own_deadline),
-		ASK_TEST(one_too_many_is_refused_later_and_the_others_are_not),
+		ASK_TEST(what_is_more_than_the_scout_takes_waits_for_its_turn),
+		ASK_TEST(all_that_waited_is_answered_in_the_end),
+		ASK_TEST(one_too_many_is_refused_later),
 		ASK_TEST(no_answer_comes_after_the_asker_is_freed),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
