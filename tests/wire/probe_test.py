@@ -45,7 +45,8 @@ class Choosy(ScriptedBackend):
 class Probe(Probing, unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.stage = stage = Stage("probe", common.BINARY, zones={BROKEN: "bogus"})
+        cls.stage = stage = Stage("probe", common.BINARY, workers=1,  # each keeps what it has read
+                                  zones={BROKEN: "bogus"})
         cls.addClassCleanup(stage.close)
         rooms = {domain: {"domains": ROOMS[domain]} for domain in ROOMS}
         stage.tenant(CERTIFICATE, identity=stage.ca.issue(CERTIFICATE, ROOMS[CERTIFICATE]),
@@ -350,6 +351,18 @@ class Probe(Probing, unittest.TestCase):
         self.publish(BREE)
         self.assertEqual([one for one, _ in self.findings(BREE)], ["ON-32"])
         self.stage.gate.reload()
+
+    def test_a_certificate_of_the_gates_own_likewise(self):
+        """ON-43: nothing that is published is wrong, and yet it proves nothing."""
+        self.check_green(POSH, "posh")  # the worker has read it now
+        file = self.stage.gate.dir / "state/tenants" / POSH / "current.pem"
+        kept = file.with_name("kept")
+        file.rename(kept)
+        self.addCleanup(kept.rename, file)
+        file.write_bytes(self.stage.other_ca.issue(POSH).chain.read_bytes())
+        document = json.loads(self.stage.gate.command("posh", POSH, check=True).stdout)
+        with self.document_as(document), self.document_as(document, service="xmpp-client"):
+            self.check_found(POSH, [("ON-43", "POSH")])
 
     def test_bad_usage_is_said_so(self):
         for words in ((), ("a", "b"), ("--as",), ("--frobnicate",), ("no..domain",)):

@@ -21,7 +21,8 @@ OURS, FRIEND, DANE, SPLIT = "shire.example", "bree.example", "moria.example", "s
 DALE, ROHAN, EREBOR = "dale.example", "rohan.example", "erebor.example"
 EVIL, NS2 = "10.99.0.54", "ns2.example"
 SRV = f"_xmpp-server._tcp.{SPLIT}"
-WAIT = ("ON-05", SRV)
+PORTS = (5269, 5270)
+GOOD, OLD = [f"0 0 {port} {HOST}" for port in PORTS], ["9 9 5269 names.example."]
 
 
 def remembering():
@@ -53,12 +54,14 @@ class ProbeWorld(Probing, unittest.TestCase):
         cls.addClassCleanup(stage.close)
         cls.rohan = stage.other_ca.issue(ROHAN)
         stage.tenant(OURS, policy={"pins": f"{DALE}={pin_of(cls.rohan)}"})
-        stage.tenant(FRIEND, policy={"ca_file": stage.other_ca.root,
-                                     "pins": f"{ROHAN}={pin_of(cls.rohan)}"})
+        stage.tenant(FRIEND, policy={"ca_file": stage.other_ca.root})
         stage.tenant(DANE, proof="dane")
         names = stage.names
-        for service in ("xmpp-server", "xmpps-server"):
-            names.set(f"_{service}._tcp.{SPLIT}", "SRV", f"0 0 5269 {HOST}")
+        stage.gate.set("gate", listen=" ".join(f"{lab_gate.PUBLIC}:{port}" for port in PORTS))
+        for domain, host in ((SPLIT, HOST), (DANE, f"{lab_gate.DANE_NAME}.")):
+            for service in ("xmpp-server", "xmpps-server"):
+                names.set(f"_{service}._tcp.{domain}", "SRV",
+                          *(f"0 0 {port} {host}" for port in PORTS))
         stage.gate.tenant(SPLIT, "10.99.0.12:5269", stage.identity(SPLIT))
         names.set(HOST, "A", lab_gate.PUBLIC)
         names.set(lab_gate.DANE_NAME, "A", lab_gate.PUBLIC)
@@ -98,35 +101,36 @@ class ProbeWorld(Probing, unittest.TestCase):
 
     def test_name_servers_that_do_not_agree_are_named(self):
         """ON-07, whichever of the two has what is right."""
-        good = f"0 0 5269 {HOST}"
         with self.records((SPLIT, "NS", [f"{NS2}."])):
             self.check_problems(SPLIT, [])
-            self.evil.rule(SRV, remembering(), "SRV")
-            for then, other in ((good, "9 9 5269 names.example."),
-                                ("9 9 5269 names.example.", good)):
+            for then, other in ((GOOD, OLD), (OLD, GOOD)):
                 with self.subTest(now=other):
                     self.evil.clear()
                     self.evil.rule(SRV, remembering(), "SRV")
-                    with self.records((SRV, "SRV", [then])):
+                    with self.records((SRV, "SRV", then)):
                         self.found(SPLIT)  # the second server sees it, and keeps it
-                    with self.records((SRV, "SRV", [other])):
+                    with self.records((SRV, "SRV", other)):
                         self.check_problems(SPLIT, [("ON-07", SRV)])
 
     def test_a_resolver_that_remembers_is_waited_for(self):
         """ON-05, and not the fault that was there before; one that is new is named beside."""
-        good, old = f"0 0 5269 {HOST}", "0 0 5269 names.example."
         self.via(EVIL)
-        for before, now, expected in (([old], [good], [WAIT]), ([], [good], [WAIT]),
-                                      ([good], [good], []),
-                                      ([good], [old], [("ON-02", "names.example"), WAIT])):
+        for before, now, expected in ((OLD, GOOD, ["ON-05"]), ([], GOOD, ["ON-05"]),
+                                      (GOOD, GOOD, []), (GOOD, OLD, ["ON-02", "ON-05"])):
             with self.subTest(before=before, now=now):
                 self.evil.clear()
                 self.evil.rule(SRV, remembering(), "SRV")
                 with self.records((SRV, "SRV", before)):
                     self.found(SPLIT)
                 with self.records((SRV, "SRV", now)):
-                    self.assertEqual(sorted(one for one, _ in self.found(SPLIT)),
-                                     sorted(one for one, _ in expected))
+                    self.assertEqual(sorted(one for one, _ in self.found(SPLIT)), expected)
+
+    def test_a_record_for_each_port_is_awaited(self):
+        """ON-01: the other port's is there and right."""
+        with self.records((SRV, "SRV", GOOD[:1])):
+            found = self.probe(SPLIT)["findings"]
+            self.assertEqual([one["id"] for one in found if one["weight"] == "problem"], ["ON-01"])
+            self.assertIn(f"{PORTS[1]} {HOST}", found[0]["fix"])
 
     def test_the_hosts_zone_is_asked_for_its_keys_likewise(self):
         """ON-05 of a TLSA record: the resolver has not seen it yet."""
@@ -279,6 +283,8 @@ class ProbeWorld(Probing, unittest.TestCase):
             with self.subTest(domain, tenant=tenant):
                 found, _ = self.said_as(domain, tenant)
                 self.assertEqual(found["levels"]["trusted"]["reached"], trusted)
+                if trusted:
+                    self.assertEqual(found["levels"]["trusted"]["by"], "pkix")
                 self.assertEqual([one["id"] for one in found["findings"]],
                                  ["ON-21" if trusted else "ON-32"])
         self.assertFalse(self.said_as(DALE, OURS)[0]["levels"]["verified"]["reached"])
