@@ -10,6 +10,7 @@
 #include "core/channel.h"
 #include "core/dial.h"
 #include "core/proofs.h"
+#include "core/renewal.h"
 #include "keys/credential.h"
 #include "net/tls.h"
 #include "trust/identity.h"
@@ -57,16 +58,16 @@ struct err assess_certificate(const struct assess_question *q);
 /* What an assessment came to: for the log and for later (DNA-4). */
 struct assessment {
 	enum level level;
-	enum proof_kind by;     /* what gives the level; PROOF_KINDS: nothing */
-	bool proven;            /* the domain is bound to what was shown in TLS */
-	int64_t judge_again;    /* 0: never */
-	struct err certificate; /* PKIX's word */
-	const char *dnssec;     /* "secure", "insecure", "bogus", "failed"; NULL: nobody looked */
-	char leaf[17];          /* SHA-256, its beginning */
-	char dane[48];          /* "match 3 1 1", "none", ... (DANE-10) */
-	char posh[120];         /* the document's URL */
-	char names[120];        /* those presented, when they are of interest */
-	char evidence[64];      /* what did not prove it: "pkix:FG-C05 posh:FG-P01" */
+	enum proof_kind by;         /* what gives the level; PROOF_KINDS: nothing */
+	bool proven;                /* the domain is bound to what was shown in TLS */
+	struct renewal_proof rests; /* on what, and for how long */
+	struct err certificate;     /* PKIX's word */
+	const char *dnssec; /* "secure", "insecure", "bogus", "failed"; NULL: nobody looked */
+	char leaf[17];      /* SHA-256, its beginning */
+	char dane[48];      /* "match 3 1 1", "none", ... (DANE-10) */
+	char posh[120];     /* the document's URL */
+	char names[120];    /* those presented, when they are of interest */
+	char evidence[64];  /* what did not prove it: "pkix:FG-C05 posh:FG-P01" */
 };
 struct assessment assess_outcome(const struct assess_question *q, const struct policy_case *c,
 	const struct policy_verdict *v);

@@ -22,6 +22,7 @@ struct proofs_target {
 	/* ERR_OK: `tlsa` holds usable records; ERR_DANE_NONE (also: not signed), _UNUSABLE;
 	 * _FAILED: bogus, or not to be had. */
 	struct err e;
+	bool bogus;
 	struct tlsa_set *tlsa; /* owned, NULL unless ERR_OK */
 };
 
@@ -61,6 +62,10 @@ unsigned proofs_askable(const struct worker *w, const struct domain *d);
 unsigned proofs_missing(struct worker *w, const struct domain *d, unsigned kinds);
 /* Whether asking for them starts a look-up that nobody has started. */
 bool proofs_cost(struct worker *w, const struct domain *d, unsigned kinds);
+
+/* A document that is known and will end soon is asked for again, in the background: what is known
+ * stays until there is better. For who means to rest on it for longer. */
+void proofs_look_ahead(struct worker *w, const struct domain *d);
 
 struct proofs_wait;
 /* news: in a later turn, at every arrival, until proofs_leave(). NULL when there is no room for one

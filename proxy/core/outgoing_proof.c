@@ -111,7 +111,7 @@ static bool endpoint_now(
 		if (t->port != out->port || !domain_eq(&t->name, &o->reached->target))
 			continue;
 		out->target = out->base = t->name;
-		out->dane = t->e;
+		out->dane = t->bogus ? err_make(ERR_DNS_BOGUS) : t->e;
 		out->tlsa = t->tlsa;
 		out->ttl = d->ttl;
 	}
@@ -183,7 +183,7 @@ static void prove(struct outgoing *o, bool late, struct actions *a)
 	}
 	outgoing_stop_proving(o);
 	note_weighed(o, &w);
-	renewal_proven(&o->renewal, w.v.judge_again);
+	renewal_proven(&o->renewal, &w.outcome.rests, worker_wall_s());
 	bool accepted = w.v.decision == POLICY_ACCEPT;
 	if (!accepted && w.c.of[PROOF_DANE].outcome == EVIDENCE_FORBIDS)
 		dial_skip_target(&o->dial); /* DANE-1: final for this endpoint */
@@ -235,7 +235,7 @@ static void close_for(struct outgoing *o, struct err why)
 	outgoing_close_stream(o);
 }
 
-/* P15: what passes is waited for; the proof holds so long. */
+/* P15: what passes is waited for while the proof holds. */
 static bool put_off(struct outgoing *o, const struct weighed *w, enum proof_kind rested_on)
 {
 	int64_t now = worker_wall_s();
@@ -245,7 +245,7 @@ static bool put_off(struct outgoing *o, const struct weighed *w, enum proof_kind
 		log_c("leg", o->config.leg), log_s("peer", domain_slice(&o->config.remote)),
 		log_c("by", proof_kind_name(rested_on)), log_c("evidence", w->outcome.evidence),
 		log_n("again_s", o->renewal.due - now),
-		log_n("left_s", o->renewal.since + RENEWAL_GRACE_S - now), log_end());
+		log_n("left_s", renewal_left(&o->renewal, now)), log_end());
 	return true;
 }
 
@@ -261,6 +261,17 @@ static void take_endpoint(struct outgoing *o, const struct dial_endpoint *at)
 	o->tlsa = tlsa;
 }
 
+/* P15: what has ended is not believed while the next is looked for, unless another proof is there.
+ */
+static bool has_ended(const struct outgoing *o, struct proofs_view known)
+{
+	struct weighed w;
+	if (!renewal_is_over(&o->renewal, worker_wall_s()))
+		return false;
+	weigh(o, known, NULL, NULL, true, &w);
+	return w.v.decision != POLICY_ACCEPT;
+}
+
 static void judge_again(struct outgoing *o, bool late)
 {
 	struct weighed w;
@@ -273,7 +284,7 @@ static void judge_again(struct outgoing *o, bool late)
 	}
 	unsigned missing = proofs_missing(o->worker, &o->config.remote, o->wants);
 	bool there = endpoint_now(o, known.dane, &at);
-	if (missing && !late) {
+	if (missing && !late && !has_ended(o, known)) {
 		ask(o, o->wants);
 		if (o->wait && !o->late.place)
 			timer_start(o->worker->timers, &o->late, PROOF_MS, on_late, o);
@@ -287,7 +298,7 @@ static void judge_again(struct outgoing *o, bool late)
 	if (w.v.decision == POLICY_ACCEPT) {
 		note_weighed(o, &w);
 		take_endpoint(o, &at);
-		renewal_proven(&o->renewal, w.v.judge_again);
+		renewal_proven(&o->renewal, &w.outcome.rests, worker_wall_s());
 	} else if (!put_off(o, &w, rested_on)) {
 		close_for(o, assess_over(&w.c, &w.v, rested_on));
 	} else {
@@ -313,6 +324,7 @@ void outgoing_judge_again(struct outgoing *o)
 		return;
 	}
 	o->judging_again = true;
+	proofs_look_ahead(o->worker, &o->config.remote);
 	o->wants = kinds_of(o) | (o->reached ? PROOFS_DANE : 0u);
 	if (o->assessed.by == PROOF_POSH)
 		o->wants |= PROOFS_POSH;

@@ -1,6 +1,7 @@
 #include "core/proofs.h"
 
 #include "base/mem.h"
+#include "core/renewal.h"
 #include "core/worker_inside.h"
 
 #include <string.h>
@@ -39,6 +40,7 @@ struct proofs {
 	struct proofs_dane dane, coming; /* what is known, and what is being found out */
 	struct posh_found *posh;         /* owned; NULL: not known */
 	int64_t dane_until, posh_until;  /* wall clock; 0: not known */
+	int64_t posh_early;              /* from then on it is looked for ahead */
 	struct timer tell;
 	struct proofs_wait *waiting;
 };
@@ -337,6 +339,7 @@ static void on_tlsa(struct proofs *p, const struct answer *answer)
 	if (i < p->coming.count) {
 		struct proofs_target *t = &p->coming.targets[i];
 		t->e = proofs_of_tlsa(answer);
+		t->bogus = dns->status == RESOLVE_BOGUS;
 		if (!err_is(t->e))
 			t->tlsa = mem_dup(&answer->tlsa, sizeof answer->tlsa);
 		note_ttl(p, dns);
@@ -364,14 +367,23 @@ struct err proofs_of_tlsa(const struct answer *answer)
 
 /* ---- POSH ---- */
 
+static bool has_good_document(const struct proofs *p)
+{
+	return known_kinds(p) & ~p->stale & PROOFS_POSH && !err_is(p->posh->e);
+}
+
 static void on_posh(struct proofs *p, const struct answer *answer)
 {
 	int64_t now = worker_wall_s(), until = answer->posh.not_after;
-	mem_free(p->posh);
-	p->posh = mem_dup(&answer->posh, sizeof answer->posh);
-	if (until < now + POSH_LEAST_S)
-		until = now + POSH_LEAST_S;
-	p->posh_until = until > now + POSH_MOST_S ? now + POSH_MOST_S : until;
+	/* P15: a document that is good is not given up for a failure to get the next. */
+	if (!err_is(answer->posh.e) || !has_good_document(p)) {
+		mem_free(p->posh);
+		p->posh = mem_dup(&answer->posh, sizeof answer->posh);
+		if (until < now + POSH_LEAST_S)
+			until = now + POSH_LEAST_S;
+		p->posh_until = until > now + POSH_MOST_S ? now + POSH_MOST_S : until;
+		p->posh_early = renewal_early(p->posh_until, now);
+	}
 	arrived(p, PROOFS_POSH);
 }
 
@@ -403,6 +415,15 @@ static void start(struct proofs *p, unsigned kinds)
 	}
 	if (kinds & PROOFS_POSH)
 		ask_posh(a, &p->domain, p->ticket, TAG_POSH);
+}
+
+void proofs_look_ahead(struct worker *w, const struct domain *d)
+{
+	struct proofs *p = find(w, d);
+	if (!p || p->asking & PROOFS_POSH || !(proofs_askable(w, d) & PROOFS_POSH))
+		return;
+	if (has_good_document(p) && worker_wall_s() >= p->posh_early)
+		start(p, PROOFS_POSH);
 }
 
 struct proofs_wait *proofs_ask(struct worker *w, const struct domain *d, unsigned kinds,

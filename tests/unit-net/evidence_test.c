@@ -465,7 +465,7 @@ static void the_record_of_an_assessment_says_by_what_and_what_did_not(void **sta
 	assert_string_equal(a.dane, "match 3 1 1");
 	assert_string_equal(a.posh, "https://bree.example/x");
 	assert_string_equal(a.evidence, "pkix:FG-C04 posh:FG-P01");
-	assert_int_equal(a.judge_again, fake_wall_s + 3600);
+	assert_int_equal(a.rests.again, fake_wall_s + 3600);
 	assert_false(err_is(cert_read(chains[OWN], &facts)));
 	hex_encode(facts.sha256, 8, leaf);
 	assert_string_equal(a.leaf, leaf);
@@ -494,7 +494,12 @@ static void what_passes_is_told_from_what_is_over(void **state)
 			ERR_POSH_TIMEOUT, ERR_DANE_NONE, NULL, false, ERR_PROOF_OVER},
 		{"the records are not to be had", PROOF_DANE, OWN, ERR_POSH_NONE, ERR_DANE_FAILED,
 			NULL, true, 0},
-		{"bogus", PROOF_DANE, OWN, ERR_POSH_NONE, ERR_DNS_BOGUS, NULL, true, 0},
+		{"bogus", PROOF_DANE, OWN, ERR_POSH_NONE, ERR_DNS_BOGUS, NULL, false,
+			ERR_DNS_BOGUS},
+		{"bogus, for a document", PROOF_POSH, OWN, ERR_POSH_TIMEOUT, ERR_DNS_BOGUS, NULL,
+			false, ERR_DNS_BOGUS},
+		{"bogus, the web server's address", PROOF_POSH, OWN, ERR_DNS_BOGUS, ERR_DANE_NONE,
+			NULL, true, 0},
 		{"not to be had, and never had dates", PROOF_DANE, OLD_OWN, ERR_POSH_NONE,
 			ERR_DANE_FAILED, NULL, true, 0},
 		{"the records are gone", PROOF_DANE, OWN, ERR_POSH_NONE, ERR_DANE_NONE, NULL, false,

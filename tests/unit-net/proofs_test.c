@@ -221,6 +221,53 @@ static void a_reload_makes_us_ask_again_but_not_forget(void **state)
 	assert_int_equal(proofs_last_known(w, &d).posh->e.code, ERR_POSH_NONE);
 }
 
+/* P15: each row: how old the document is, what the scout says then, and what is known after that.
+ */
+static void a_document_is_asked_for_again_before_it_ends(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *title;
+		int64_t after_s;
+		enum resolve_status status;
+		const char *text;
+		bool asks;
+		enum err_code e;
+		int64_t until_s;
+	} rows[] = {
+		{"not yet", 449, RESOLVE_DATA, "ttl=600 " POSH, false, ERR_OK, 600},
+		{"in the last quarter", 450, RESOLVE_DATA, "ttl=600 " POSH, true, ERR_OK,
+			450 + 600},
+		{"nobody answers", 450, RESOLVE_TIMEOUT, "ttl=300", true, ERR_OK, 600},
+		{"there is none", 450, RESOLVE_NONE, "ttl=300", true, ERR_OK, 600},
+		{"it has ended", 600, RESOLVE_NONE, "ttl=300", false, ERR_OK, 0},
+	};
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct domain d = named("a.example");
+		int64_t began = fake_wall_s;
+		print_message("           %s\n", rows[i].title);
+		fake_dns_use(
+			the.f, RECORDS({"a.example", FAKE_POSH, RESOLVE_DATA, "ttl=600 " POSH, 0}));
+		proofs_reload(w);
+		(void)find_out("a.example");
+		fake_dns_use(
+			the.f, RECORDS({"a.example", FAKE_POSH, rows[i].status, rows[i].text, 0}));
+		fake_wall_s = began + rows[i].after_s;
+		proofs_look_ahead(w, &d);
+		proofs_look_ahead(w, &d);
+		if (rows[i].until_s)
+			assert_non_null(proofs_known(w, &d).posh); /* meanwhile */
+		(void)fake_worker_run(the.f, NULL, NULL, 20);
+		assert_int_equal(fake_dns_asked("a.example", FAKE_POSH), rows[i].asks);
+		const struct posh_found *f = proofs_known(w, &d).posh;
+		assert_int_equal(f != NULL, rows[i].until_s > 0);
+		if (f) {
+			assert_int_equal(f->e.code, rows[i].e);
+			assert_int_equal(f->not_after, began + rows[i].until_s);
+		}
+	}
+}
+
 /* ---- DANE, as whoever is dialled sees it ---- */
 
 /* DANE-5, DANE-10; RFC 7673 3.1: each row differs in one of the two SRV answers. */
@@ -420,6 +467,7 @@ int main(void)
 		PROOFS_TEST(each_answer_is_kept_for_its_own_time),
 		PROOFS_TEST(a_clock_that_leaps_back_makes_nothing_known_for_long),
 		PROOFS_TEST(a_reload_makes_us_ask_again_but_not_forget),
+		PROOFS_TEST(a_document_is_asked_for_again_before_it_ends),
 		PROOFS_TEST(both_services_records_decide_whether_there_is_dane),
 		PROOFS_TEST(each_target_has_its_own_records),
 		PROOFS_TEST(a_domain_with_many_targets_is_looked_up_in_part),

@@ -30,8 +30,8 @@ static void search_ends(void)
 	assert_true(fake_worker_run(posh_world.w, none_runs, NULL, 3000));
 }
 
-/* P15, RFC 7711 6: each row: how old the document is when it is asked for, whether its server is
- * up, whether that starts a search, and until when the document then holds. */
+/* P15, POSH-6, RFC 7711 6: each row: how old the document is when it is asked for, whether its
+ * server is up, whether that starts a search, and until when the document then holds. */
 static void the_next_document_is_looked_for_before_this_one_ends(void **state)
 {
 	static const struct {
