@@ -72,6 +72,10 @@ struct assessment {
 struct assessment assess_outcome(const struct assess_question *q, const struct policy_case *c,
 	const struct policy_verdict *v);
 
+/* No more is waited for, because of this: ERR_PROOF_LATE; ERR_BUDGET: whoever came may not make us
+ * look; ERR_LIMIT: there was no room to, which is as if DNS and the web had failed. DANE that is
+ * not known is looked at again before long. */
+void assess_give_up(struct policy_case *c, enum err_code why);
 /* Whether it was refused for what could not be found out just now, rather than for what is so. */
 bool assess_passes(const struct assess_question *q, const struct policy_case *c,
 	const struct policy_verdict *v, enum proof_kind rested_on);

@@ -33,8 +33,8 @@ struct err proofs_of_tlsa(const struct answer *answer);
 
 struct proofs_dane {
 	/* ERR_OK: the SRV records are secure, the targets say more. ERR_DANE_INSECURE,
-	 * ERR_DANE_NONE (no SRV records): there is no DANE. ERR_DNS_BOGUS. ERR_DNS_FAILED,
-	 * ERR_DNS_TIMEOUT: not known. */
+	 * ERR_DANE_NONE (no SRV records): there is no DANE. ERR_DNS_BOGUS. ERR_DANE_FAILED: the
+	 * zone is signed, and not all could be had. ERR_DNS_FAILED, ERR_DNS_TIMEOUT: not known. */
 	struct err e;
 	/* One of the two services' SRV records could not be had, the other's are secure. */
 	bool partial;
@@ -48,8 +48,7 @@ struct proofs_dane {
 struct proofs_view {
 	const struct proofs_dane *dane;
 	const struct posh_found *posh;
-	/* DANE is being found out, and DNSSEC has vouched for the SRV records: TLSA records are
-	 * owed. */
+	/* DANE is being found out, and the zone is signed: the answers are owed. */
 	bool dane_owed;
 };
 /* Borrowed until the loop turns. */

@@ -225,6 +225,11 @@ static void dane_published(const struct assess_question *q, struct evidence *out
 		set(out, EVIDENCE_FORBIDS, d->e);
 		say(out, "bogus");
 		break;
+	case ERR_DANE_FAILED:
+		out->secure = true;
+		set(out, EVIDENCE_FORBIDS, d->e);
+		say(out, "failed");
+		break;
 	case ERR_DNS_FAILED:
 	case ERR_DNS_TIMEOUT:
 		dane_unknown(out, d->e);
@@ -362,6 +367,25 @@ struct assessment assess_outcome(const struct assess_question *q, const struct p
 		snprintf(out.names, sizeof out.names, "%s", word->detail);
 	list_what_does_not(v, out.evidence, sizeof out.evidence);
 	return out;
+}
+
+static enum err_code given_up_for(enum proof_kind k, enum err_code why)
+{
+	if (why != ERR_LIMIT)
+		return why;
+	return k == PROOF_POSH ? ERR_POSH_BUSY : ERR_DNS_FAILED;
+}
+
+void assess_give_up(struct policy_case *c, enum err_code why)
+{
+	policy_give_up_waiting(c);
+	for (unsigned k = 0; k < PROOF_KINDS; k++) {
+		if (c->of[k].why.code != ERR_PROOF_LATE)
+			continue;
+		c->of[k].why = err_make(given_up_for((enum proof_kind)k, why));
+		if (k == PROOF_DANE)
+			c->of[k].not_after = worker_wall_s() + RENEWAL_MOST_S;
+	}
 }
 
 /* Bogus is not among them: like a mismatch it says no, and not that nobody answered. */

@@ -24,6 +24,7 @@ struct claim {
 	struct proofs_wait *wait;
 	struct timer late;
 	bool too_dear;        /* the source may not make us look up more */
+	bool no_room;         /* nor may anybody, just now */
 	struct evidence pkix; /* found out in the first step */
 	bool has_pkix;
 	unsigned generation; /* of the worker then */
@@ -58,16 +59,6 @@ static const struct domain *domain_of(const struct claim *c)
 	return c->pair ? &c->pair->from : &c->peer->stream.peer;
 }
 
-/* Who may not make us look has what he did not get told as that. */
-static void give_up(struct policy_case *c, enum err_code why)
-{
-	policy_give_up_waiting(c);
-	for (unsigned k = 0; k < PROOF_KINDS; k++) {
-		if (c->of[k].why.code == ERR_PROOF_LATE)
-			c->of[k].why = err_make(why);
-	}
-}
-
 void peer_in_weigh(const struct peer_in *p, const struct domain *d, struct proofs_view known,
 	enum proof_kind rested_on, const struct evidence *pkix, enum err_code late,
 	struct peer_weighed *out)
@@ -87,7 +78,7 @@ void peer_in_weigh(const struct peer_in *p, const struct domain *d, struct proof
 		.by_asking = again ? EVIDENCE_NONE : EVIDENCE_PENDING};
 	assess_evidence(&q, &out->c);
 	if (late != ERR_OK)
-		give_up(&out->c, late);
+		assess_give_up(&out->c, late);
 	policy_decide(
 		&out->c, again ? LEVEL_TRUSTED : p->tenant->floor_in, worker_wall_s(), &out->v);
 	out->outcome = assess_outcome(&q, &out->c, &out->v);
@@ -106,9 +97,10 @@ static void weigh(struct claim *c, bool late, struct peer_weighed *out)
 	bool again = c->has_pkix && c->generation == w->generation;
 	peer_in_weigh(c->peer, domain_of(c), proofs_known(w, domain_of(c)), rests_on(c),
 		again ? &c->pkix : NULL,
-		c->too_dear ? ERR_BUDGET
-		: late      ? ERR_PROOF_LATE
-			    : ERR_OK,
+		c->too_dear  ? ERR_BUDGET
+		: c->no_room ? ERR_LIMIT
+		: late       ? ERR_PROOF_LATE
+			     : ERR_OK,
 		out);
 	c->pkix = out->c.of[PROOF_PKIX];
 	c->has_pkix = true;
@@ -320,6 +312,7 @@ static bool ask(struct claim *c, const struct peer_weighed *w)
 		return false;
 	}
 	c->wait = proofs_ask(c->peer->worker, domain_of(c), kinds, on_news, c);
+	c->no_room = !c->wait;
 	return c->wait != NULL;
 }
 

@@ -66,6 +66,21 @@ static unsigned known_kinds(const struct proofs *p)
 	return kinds;
 }
 
+static bool is_failure(const struct resolve_answer *a)
+{
+	return a->status == RESOLVE_FAILED || a->status == RESOLVE_TIMEOUT;
+}
+
+/* As far as the answers are there. */
+static bool zone_is_signed(const struct proofs *p)
+{
+	for (size_t i = 0; i < 2; i++) {
+		if (p->srv[i] && p->srv[i]->secure && !is_failure(p->srv[i]))
+			return true;
+	}
+	return false;
+}
+
 static struct proofs *find(struct worker *w, const struct domain *d)
 {
 	return map_get(w->proofs, domain_slice(d));
@@ -75,7 +90,7 @@ static struct proofs_view view(const struct proofs *p, unsigned kinds)
 {
 	return (struct proofs_view){.dane = kinds & PROOFS_DANE ? &p->dane : NULL,
 		.posh = kinds & PROOFS_POSH ? p->posh : NULL,
-		.dane_owed = p->coming.count > 0};
+		.dane_owed = p->asking & PROOFS_DANE && zone_is_signed(p)};
 }
 
 struct proofs_view proofs_known(struct worker *w, const struct domain *d)
@@ -229,11 +244,6 @@ static struct err temporary(enum resolve_status status)
 	return err_make(status == RESOLVE_TIMEOUT ? ERR_DNS_TIMEOUT : ERR_DNS_FAILED);
 }
 
-static bool is_failure(const struct resolve_answer *a)
-{
-	return a->status == RESOLVE_FAILED || a->status == RESOLVE_TIMEOUT;
-}
-
 static void dane_done(struct proofs *p)
 {
 	struct proofs_dane *d = &p->coming;
@@ -241,7 +251,7 @@ static void dane_done(struct proofs *p)
 		       : d->ttl > DNS_MOST_S ? DNS_MOST_S
 					     : d->ttl;
 	bool passes = d->partial || d->e.code == ERR_DNS_BOGUS || d->e.code == ERR_DNS_FAILED ||
-		      d->e.code == ERR_DNS_TIMEOUT;
+		      d->e.code == ERR_DNS_TIMEOUT || d->e.code == ERR_DANE_FAILED;
 	for (size_t i = 0; i < d->count; i++)
 		passes |= d->targets[i].e.code == ERR_DANE_FAILED;
 	p->dane_until = worker_wall_s() + (passes ? DNS_FAILED_S : ttl);
@@ -263,8 +273,12 @@ static struct err judge_srv(struct proofs *p)
 			return err_make(ERR_DANE_INSECURE);
 	}
 	bool data = a->status == RESOLVE_DATA || b->status == RESOLVE_DATA;
+	/* Where one answer shows that the zone is signed, whoever keeps the other away must not
+	 * take DANE away with it (RFC 7673 3.4). Where nothing does, a resolver that is down
+	 * takes nothing from the other proofs (F11). */
 	if (!data && (is_failure(a) || is_failure(b)))
-		return temporary(is_failure(a) ? a->status : b->status);
+		return zone_is_signed(p) ? err_make(ERR_DANE_FAILED)
+					 : temporary(is_failure(a) ? a->status : b->status);
 	p->coming.partial = is_failure(a) || is_failure(b);
 	return data ? err_ok() : err_make(ERR_DANE_NONE);
 }
@@ -430,8 +444,11 @@ struct proofs_wait *proofs_ask(struct worker *w, const struct domain *d, unsigne
 	void (*news)(void *arg), void *arg)
 {
 	struct proofs *p = entry(w, d);
-	if (!p)
+	if (!p) {
+		log_reason(err_make(ERR_LIMIT), "not-looked-up", log_s("peer", domain_slice(d)),
+			log_end());
 		return NULL;
+	}
 	struct proofs_wait *wait = MEM_NEW(struct proofs_wait);
 	*wait = (struct proofs_wait){.next = p->waiting, .of = p, .news = news, .arg = arg};
 	p->waiting = wait;

@@ -310,8 +310,18 @@ static void both_services_records_decide_whether_there_is_dane(void **state)
 		{"one failed", {"a.example", FAKE_SRV, RESOLVE_DATA, "secure 1 1 x.example", 0},
 			{"a.example", FAKE_SRV_DIRECT, RESOLVE_FAILED, NULL, 0}, ERR_OK, 1, true},
 		{"one failed, no other", {"a.example", FAKE_SRV, RESOLVE_NONE, "secure", 0},
+			{"a.example", FAKE_SRV_DIRECT, RESOLVE_FAILED, NULL, 0}, ERR_DANE_FAILED, 0,
+			false},
+		{"none, and one not answered", {"a.example", FAKE_SRV, RESOLVE_TIMEOUT, NULL, 0},
+			{"a.example", FAKE_SRV_DIRECT, RESOLVE_NONE, "secure", 0}, ERR_DANE_FAILED,
+			0, false},
+		{"one failed, no other, not signed", {"a.example", FAKE_SRV, RESOLVE_NONE, "", 0},
 			{"a.example", FAKE_SRV_DIRECT, RESOLVE_FAILED, NULL, 0}, ERR_DNS_FAILED, 0,
 			false},
+		{"one failed, the other not signed",
+			{"a.example", FAKE_SRV, RESOLVE_DATA, "1 1 x.example", 0},
+			{"a.example", FAKE_SRV_DIRECT, RESOLVE_FAILED, NULL, 0}, ERR_DANE_INSECURE,
+			0, false},
 		{"both not answered", {"a.example", FAKE_SRV, RESOLVE_TIMEOUT, NULL, 0},
 			{"a.example", FAKE_SRV_DIRECT, RESOLVE_TIMEOUT, NULL, 0}, ERR_DNS_TIMEOUT,
 			0, false},
@@ -376,6 +386,28 @@ static bool is_owed(void *arg)
 	return proofs_known(w, arg).dane_owed;
 }
 
+/* F11, RFC 7673 3.4: one answer is enough to know. */
+static void answers_are_owed_once_one_shows_that_the_zone_is_signed(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *data;
+		bool owed;
+	} rows[] = {{"secure", true}, {"", false}};
+	for (size_t i = 0; i < 2; i++) {
+		struct domain d = named(i ? "b.example" : "a.example");
+		fake_dns_use(
+			the.f, RECORDS({d.name, FAKE_SRV, RESOLVE_NONE, rows[i].data, 0},
+				       {d.name, FAKE_SRV_DIRECT, RESOLVE_NONE, rows[i].data, 100}));
+		struct proofs_wait *wait = proofs_ask(w, &d, PROOFS_DANE, on_news, NULL);
+		assert_int_equal(fake_worker_run(the.f, is_owed, &d, 50), rows[i].owed);
+		assert_true(proofs_missing(w, &d, PROOFS_DANE));
+		(void)fake_worker_run(the.f, NULL, NULL, 150);
+		assert_false(is_owed(&d));
+		proofs_leave(wait);
+	}
+}
+
 /* RFC 7673 3.4: from there on silence is not the same as none. */
 static void records_are_owed_once_the_way_to_them_is_secure(void **state)
 {
@@ -385,7 +417,6 @@ static void records_are_owed_once_the_way_to_them_is_secure(void **state)
 		the.f, RECORDS({"a.example", FAKE_SRV, RESOLVE_DATA, "secure 1 1 x.example", 0},
 			       {"x.example", FAKE_TLSA, RESOLVE_DATA, "secure 3 1 1 " HASH, 200}));
 	struct proofs_wait *wait = proofs_ask(w, &d, PROOFS_DANE, on_news, NULL);
-	assert_false(is_owed(&d));
 	assert_true(fake_worker_run(the.f, is_owed, &d, 150));
 	assert_int_equal(proofs_missing(w, &d, PROOFS_DANE), PROOFS_DANE);
 	(void)fake_worker_run(the.f, NULL, NULL, 250);
@@ -471,6 +502,7 @@ int main(void)
 		PROOFS_TEST(both_services_records_decide_whether_there_is_dane),
 		PROOFS_TEST(each_target_has_its_own_records),
 		PROOFS_TEST(a_domain_with_many_targets_is_looked_up_in_part),
+		PROOFS_TEST(answers_are_owed_once_one_shows_that_the_zone_is_signed),
 		PROOFS_TEST(records_are_owed_once_the_way_to_them_is_secure),
 		PROOFS_TEST(what_is_not_to_be_asked_for_is_not),
 		PROOFS_TEST(a_flood_of_domains_displaces_what_nobody_waits_for),
