@@ -96,7 +96,7 @@ static bool endpoint_now(
 	const struct outgoing *o, const struct proofs_dane *d, struct dial_endpoint *out)
 {
 	*out = (struct dial_endpoint){.dane = err_make(ERR_DANE_INSECURE)};
-	if (!o->reached)
+	if (!o->reached || !(proofs_askable(o->worker, &o->config.remote) & PROOFS_DANE))
 		return true;
 	if (!d)
 		return false;

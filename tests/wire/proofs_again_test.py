@@ -35,6 +35,12 @@ class Again(unittest.TestCase):
         saved = stage.ca.issue("saved.example")
         w.domain("saved.example", saved)
         w.site("saved.example", document(saved))
+        # For those who come when the authorities are others.
+        written = stage.other_ca.issue("somebody.example", signed_by="self")
+        w.domain("written.example", written)
+        w.site("written.example", document(written))
+        contrary = stage.other_ca.issue("contrary.example")
+        w.tlsa("contrary.example", w.domain("contrary.example", contrary), 3, 1, 1, cls.other.chain)
         w.start()
         cls.gate, cls.canary = stage.gate, stage.canary
 
@@ -103,6 +109,27 @@ class Again(unittest.TestCase):
                     self.assertEqual(len(server.links), 1, "on the same stream")
                     self.assertEqual(self.gate.events("stream-down", mark, leg="W-OUT",
                                                       to=f"{name}.example"), [])
+
+    def switch(self, **proofs):
+        self.gate.set("proofs", **proofs)
+        mark = self.gate.mark()
+        self.gate.reload()
+        return mark
+
+    def test_what_is_switched_off_or_on_counts_for_standing_streams(self):
+        """M-3: [proofs] dane and posh, by a reload that changes no tenant."""
+        (self.gate.dir / "ca.pem").write_bytes(self.stage.other_ca.root.read_bytes())
+        self.switch(dane="yes")
+        # What is switched, the domain whose stream ends with that, and why.
+        for switch, name, reason in (({"dane": "no"}, "stays.example", "FG-M10"),
+                                     ({"dane": "yes"}, "contrary.example", "FG-D12"),
+                                     ({"posh": "no"}, "written.example", "FG-M10")):
+            with self.subTest(**switch), self.canary.dial("strict.example", name) as link:
+                link.expect("<db:result[^>]*type='valid'", 10)
+                self.gate.wait_event("stream-up", 5, leg="W-OUT", to=name)
+                mark = self.switch(**switch)
+                self.assertEqual(self.gate.wait_event(
+                    "stream-closing", 8, mark, leg="W-OUT", to=name)["reason"], reason)
 
 
 class Expiry(unittest.TestCase):
