@@ -34,6 +34,7 @@ struct peer_in {
 	uint64_t began_ms;
 	uint64_t stanzas;
 	unsigned questions; /* db:verify that were answered */
+	unsigned looks;     /* look-ups for names that its certificate proves */
 };
 
 /* What hangs on a pair: its way, the question about its key, what proves it. */

@@ -11,7 +11,10 @@
 
 #include <string.h>
 
-enum { PROOF_MS = 10000 }; /* EXT-2 */
+enum {
+	PROOF_MS = 10000, /* EXT-2 */
+	FREE_LOOKS = 5,   /* P18: of one connection, for names that its certificate proves */
+};
 
 enum claim_kind { CLAIM_PEER, CLAIM_PAIR, CLAIM_AGAIN };
 
@@ -200,8 +203,10 @@ static void decide_pair(struct claim *c, const struct peer_weighed *w)
 	pi->assessed = mem_dup(&w->outcome, sizeof w->outcome);
 	claim_end(c);
 	note_evidence(p, w);
-	if (v.decision != VERDICT_PROVEN && too_dear) {
-		/* Nor is it asked for by dialback: a veto may be what was not looked up. */
+	bool unseen = w->c.of[PROOF_DANE].why.code == ERR_BUDGET;
+	if (too_dear && (v.decision != VERDICT_PROVEN || unseen)) {
+		/* Nor is it believed, or asked for by dialback, without the veto that was not
+		 * looked up. */
 		struct actions a;
 		peer_in_log_not_asked(p, pair, err_make(ERR_BUDGET));
 		actions_init(&a);
@@ -282,16 +287,27 @@ static void on_late(void *arg)
 	step(arg, true);
 }
 
-/* P18: whoever cannot show a certificate of an authority for the domain pays for the look-ups that
- * it sets in motion. */
+/* A few names that the certificate proves are looked up for nothing. The others cost, and are not
+ * given back: one wildcard makes true whatever its owner thinks of. */
+static bool may_look_at_proven(struct peer_in *p)
+{
+	if (p->looks < FREE_LOOKS) {
+		p->looks++;
+		return true;
+	}
+	return budget_look(p->worker, &p->link.remote_addr);
+}
+
+/* P18: whoever sets look-ups in motion pays for them. */
 static bool may_look(struct claim *c, const struct peer_weighed *w, unsigned kinds)
 {
 	struct peer_in *p = c->peer;
-	bool *paid = c->kind == CLAIM_AGAIN ? NULL : paid_for(c);
-	if (!paid || *paid || !err_is(w->outcome.certificate) ||
-		!proofs_cost(p->worker, domain_of(c), kinds))
+	if (c->kind == CLAIM_AGAIN || !proofs_cost(p->worker, domain_of(c), kinds))
 		return true;
-	*paid = budget_look(p->worker, &p->link.remote_addr);
+	if (!err_is(w->outcome.certificate))
+		return may_look_at_proven(p);
+	bool *paid = paid_for(c);
+	*paid = *paid || budget_look(p->worker, &p->link.remote_addr);
 	return *paid;
 }
 
