@@ -17,12 +17,14 @@ enum proofs_kind { PROOFS_DANE = 1, PROOFS_POSH = 2 };
 /* A place that the domain names as its server. */
 struct proofs_target {
 	struct domain name;
+	struct domain base; /* where its TLSA records were looked for (DANE-7) */
 	uint16_t port;
 	bool direct_tls;
 	/* ERR_OK: `tlsa` holds usable records; ERR_DANE_NONE (also: not signed), _UNUSABLE;
 	 * _FAILED: bogus, or not to be had. */
 	struct err e;
 	bool bogus;
+	bool lost;             /* its addresses were not to be had, so it may be an alias */
 	struct tlsa_set *tlsa; /* owned, NULL unless ERR_OK */
 };
 

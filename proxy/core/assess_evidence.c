@@ -184,7 +184,7 @@ static void dane_of_targets(
 		unusable |= at->e.code == ERR_DANE_UNUSABLE;
 		if (err_is(at->e))
 			continue;
-		struct tlsa_question t = tlsa_question(q, &s, &at->name);
+		struct tlsa_question t = tlsa_question(q, &s, &at->base);
 		t.only_3_and_2 = true;
 		struct tlsa_match m = tlsa_judge(at->tlsa, &t);
 		if (!err_is(m.e)) {

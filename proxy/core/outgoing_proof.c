@@ -110,7 +110,8 @@ static bool endpoint_now(
 		const struct proofs_target *t = &d->targets[i];
 		if (t->port != out->port || !domain_eq(&t->name, &o->reached->target))
 			continue;
-		out->target = out->base = t->name;
+		out->target = t->name;
+		out->base = t->base;
 		out->dane = t->bogus ? err_make(ERR_DNS_BOGUS) : t->e;
 		out->tlsa = t->tlsa;
 		out->ttl = d->ttl;
@@ -317,12 +318,6 @@ void outgoing_judge_again(struct outgoing *o)
 {
 	if (o->state != OUTGOING_READY || o->closing_stream || o->judging_again)
 		return;
-	/* RFC 7671 7: found under the name behind an alias, which this way does not lead to. */
-	if (o->reached && !domain_eq(&o->reached->base, &o->reached->target) &&
-		o->assessed.by == PROOF_DANE) {
-		close_for(o, err_make(ERR_PROOF_OVER));
-		return;
-	}
 	o->judging_again = true;
 	proofs_look_ahead(o->worker, &o->config.remote);
 	o->wants = kinds_of(o) | (o->reached ? PROOFS_DANE : 0u);

@@ -1,4 +1,4 @@
-#include "core/proofs.h"
+#include "core/proofs_inside.h"
 
 #include "base/mem.h"
 #include "core/renewal.h"
@@ -8,16 +8,10 @@
 
 enum {
 	DOMAINS_MAX = 2000,
-	DNS_LEAST_S = 30, /* DNS-7 */
-	DNS_MOST_S = 3600,
-	DNS_FAILED_S = 30, /* what passes is asked for again soon */
 	POSH_LEAST_S = 5,
 	POSH_MOST_S = 86400, /* POSH-6 */
 	SWEEP = 2,
-	TAG_SRV = 0,
-	TAG_SRV_DIRECT = 1,
-	TAG_POSH = 2,
-	TAG_TLSA = 16, /* and the target's number */
+	TAG_POSH = 2, /* the others are of proofs_dane.c */
 };
 
 struct proofs_wait {
@@ -25,24 +19,6 @@ struct proofs_wait {
 	struct proofs *of;
 	void (*news)(void *arg); /* NULL: it has left */
 	void *arg;
-};
-
-/* One domain. */
-struct proofs {
-	struct worker *worker;
-	struct domain domain;
-	struct ticket ticket;
-	bool has_ticket, telling;
-	unsigned asking;                 /* kinds under way */
-	unsigned stale;                  /* kinds that are known from before a reload */
-	int questions;                   /* of DANE, answers still to come */
-	struct resolve_answer *srv[2];   /* owned, while asking: _xmpp-server, _xmpps-server */
-	struct proofs_dane dane, coming; /* what is known, and what is being found out */
-	struct posh_found *posh;         /* owned; NULL: not known */
-	int64_t dane_until, posh_until;  /* wall clock; 0: not known */
-	int64_t posh_early;              /* from then on it is looked for ahead */
-	struct timer tell;
-	struct proofs_wait *waiting;
 };
 
 static void on_answer(void *object, const struct answer *answer);
@@ -59,26 +35,11 @@ static bool holds(int64_t until, int64_t most)
 static unsigned known_kinds(const struct proofs *p)
 {
 	unsigned kinds = 0;
-	if (holds(p->dane_until, DNS_MOST_S))
+	if (holds(p->dane_until, PROOFS_DNS_MOST_S))
 		kinds |= PROOFS_DANE;
 	if (p->posh && holds(p->posh_until, POSH_MOST_S))
 		kinds |= PROOFS_POSH;
 	return kinds;
-}
-
-static bool is_failure(const struct resolve_answer *a)
-{
-	return a->status == RESOLVE_FAILED || a->status == RESOLVE_TIMEOUT;
-}
-
-/* As far as the answers are there. */
-static bool zone_is_signed(const struct proofs *p)
-{
-	for (size_t i = 0; i < 2; i++) {
-		if (p->srv[i] && p->srv[i]->secure && !is_failure(p->srv[i]))
-			return true;
-	}
-	return false;
 }
 
 static struct proofs *find(struct worker *w, const struct domain *d)
@@ -90,7 +51,7 @@ static struct proofs_view view(const struct proofs *p, unsigned kinds)
 {
 	return (struct proofs_view){.dane = kinds & PROOFS_DANE ? &p->dane : NULL,
 		.posh = kinds & PROOFS_POSH ? p->posh : NULL,
-		.dane_owed = p->asking & PROOFS_DANE && zone_is_signed(p)};
+		.dane_owed = p->asking & PROOFS_DANE && proofs_zone_is_signed(p)};
 }
 
 struct proofs_view proofs_known(struct worker *w, const struct domain *d)
@@ -127,22 +88,6 @@ bool proofs_cost(struct worker *w, const struct domain *d, unsigned kinds)
 
 /* ---- forgetting ---- */
 
-static void dane_clear(struct proofs_dane *d)
-{
-	for (size_t i = 0; i < d->count; i++)
-		mem_free(d->targets[i].tlsa);
-	mem_free(d->targets);
-	*d = (struct proofs_dane){0};
-}
-
-static void forget_srv(struct proofs *p)
-{
-	for (size_t i = 0; i < 2; i++) {
-		mem_free(p->srv[i]);
-		p->srv[i] = NULL;
-	}
-}
-
 static void proofs_free(struct proofs *p)
 {
 	if (p->has_ticket)
@@ -153,9 +98,7 @@ static void proofs_free(struct proofs *p)
 		p->waiting = wait->next;
 		mem_free(wait);
 	}
-	forget_srv(p);
-	dane_clear(&p->dane);
-	dane_clear(&p->coming);
+	proofs_dane_free(p);
 	mem_free(p->posh);
 	mem_free(p);
 }
@@ -230,153 +173,11 @@ static void tell_all(void *arg)
 	sweep_waits(p);
 }
 
-static void arrived(struct proofs *p, enum proofs_kind kind)
+void proofs_arrived(struct proofs *p, enum proofs_kind kind)
 {
 	p->asking &= ~(unsigned)kind;
 	p->stale &= ~(unsigned)kind;
 	tell_all(p);
-}
-
-/* ---- DANE, as DANE-5 has it: SRV of both services, TLSA of all targets ---- */
-
-static struct err temporary(enum resolve_status status)
-{
-	return err_make(status == RESOLVE_TIMEOUT ? ERR_DNS_TIMEOUT : ERR_DNS_FAILED);
-}
-
-static void dane_done(struct proofs *p)
-{
-	struct proofs_dane *d = &p->coming;
-	uint32_t ttl = d->ttl < DNS_LEAST_S  ? DNS_LEAST_S
-		       : d->ttl > DNS_MOST_S ? DNS_MOST_S
-					     : d->ttl;
-	bool passes = d->partial || d->e.code == ERR_DNS_BOGUS || d->e.code == ERR_DNS_FAILED ||
-		      d->e.code == ERR_DNS_TIMEOUT || d->e.code == ERR_DANE_FAILED;
-	for (size_t i = 0; i < d->count; i++)
-		passes |= d->targets[i].e.code == ERR_DANE_FAILED;
-	p->dane_until = worker_wall_s() + (passes ? DNS_FAILED_S : ttl);
-	dane_clear(&p->dane);
-	p->dane = *d;
-	*d = (struct proofs_dane){0};
-	forget_srv(p);
-	arrived(p, PROOFS_DANE);
-}
-
-/* What both answers mean together, before any TLSA record is asked for (RFC 7673 3.1). */
-static struct err judge_srv(struct proofs *p)
-{
-	const struct resolve_answer *a = p->srv[0], *b = p->srv[1];
-	if (a->status == RESOLVE_BOGUS || b->status == RESOLVE_BOGUS)
-		return err_make(ERR_DNS_BOGUS);
-	for (size_t i = 0; i < 2; i++) {
-		if (p->srv[i]->status == RESOLVE_DATA && !p->srv[i]->secure)
-			return err_make(ERR_DANE_INSECURE);
-	}
-	bool data = a->status == RESOLVE_DATA || b->status == RESOLVE_DATA;
-	/* Where one answer shows that the zone is signed, whoever keeps the other away must not
-	 * take DANE away with it (RFC 7673 3.4). Where nothing does, a resolver that is down
-	 * takes nothing from the other proofs (F11). */
-	if (!data && (is_failure(a) || is_failure(b)))
-		return zone_is_signed(p) ? err_make(ERR_DANE_FAILED)
-					 : temporary(is_failure(a) ? a->status : b->status);
-	p->coming.partial = is_failure(a) || is_failure(b);
-	return data ? err_ok() : err_make(ERR_DANE_NONE);
-}
-
-static bool has_target(const struct proofs_dane *d, const struct resolve_srv *r)
-{
-	for (size_t i = 0; i < d->count; i++) {
-		if (d->targets[i].port == r->port && domain_eq(&d->targets[i].name, &r->target))
-			return true;
-	}
-	return false;
-}
-
-static void take_targets(struct proofs *p, bool direct)
-{
-	struct proofs_dane *d = &p->coming;
-	const struct resolve_answer *a = p->srv[direct];
-	for (size_t i = 0; a->status == RESOLVE_DATA && i < a->srv_count; i++) {
-		const struct resolve_srv *r = &a->srv[i];
-		if (r->no_service || has_target(d, r))
-			continue;
-		if (d->count == PROOFS_TARGETS_MAX) {
-			d->cut = true;
-			return;
-		}
-		d->targets[d->count++] = (struct proofs_target){.name = r->target,
-			.port = r->port,
-			.direct_tls = direct,
-			.e = err_make(ERR_DANE_NONE)};
-	}
-}
-
-static void ask_targets(struct proofs *p)
-{
-	struct proofs_dane *d = &p->coming;
-	d->targets = mem_alloc(PROOFS_TARGETS_MAX * sizeof *d->targets);
-	take_targets(p, false);
-	take_targets(p, true);
-	p->questions = (int)d->count;
-	for (size_t i = 0; i < d->count; i++)
-		ask_tlsa(p->worker->asker, &d->targets[i].name, d->targets[i].port, p->ticket,
-			TAG_TLSA + (int)i);
-	if (!d->count)
-		dane_done(p);
-}
-
-static void note_ttl(struct proofs *p, const struct resolve_answer *a)
-{
-	if (!p->coming.ttl || a->ttl < p->coming.ttl)
-		p->coming.ttl = a->ttl;
-}
-
-static void on_srv(struct proofs *p, const struct answer *answer)
-{
-	size_t which = answer->tag == TAG_SRV ? 0 : 1;
-	note_ttl(p, &answer->dns);
-	mem_free(p->srv[which]);
-	p->srv[which] = mem_dup(&answer->dns, sizeof answer->dns);
-	if (--p->questions > 0)
-		return;
-	p->coming.e = judge_srv(p);
-	if (err_is(p->coming.e))
-		dane_done(p);
-	else
-		ask_targets(p);
-}
-
-static void on_tlsa(struct proofs *p, const struct answer *answer)
-{
-	size_t i = (size_t)(answer->tag - TAG_TLSA);
-	const struct resolve_answer *dns = &answer->dns;
-	if (i < p->coming.count) {
-		struct proofs_target *t = &p->coming.targets[i];
-		t->e = proofs_of_tlsa(answer);
-		t->bogus = dns->status == RESOLVE_BOGUS;
-		if (!err_is(t->e))
-			t->tlsa = mem_dup(&answer->tlsa, sizeof answer->tlsa);
-		note_ttl(p, dns);
-	}
-	if (--p->questions == 0)
-		dane_done(p);
-}
-
-struct err proofs_of_tlsa(const struct answer *answer)
-{
-	switch (answer->dns.status) {
-	case RESOLVE_DATA:
-		break;
-	case RESOLVE_NONE:
-		return err_make(ERR_DANE_NONE);
-	case RESOLVE_FAILED:
-	case RESOLVE_TIMEOUT:
-	case RESOLVE_BOGUS:
-		return err_make(ERR_DANE_FAILED); /* RFC 7673 3.4 */
-	}
-	if (!answer->dns.secure)
-		return err_make(ERR_DANE_NONE); /* RFC 7673 3.4: as if there were none */
-	return answer->tlsa.count ? err_ok() : err_make(ERR_DANE_UNUSABLE);
 }
 
 /* ---- POSH ---- */
@@ -398,7 +199,7 @@ static void on_posh(struct proofs *p, const struct answer *answer)
 		p->posh_until = until > now + POSH_MOST_S ? now + POSH_MOST_S : until;
 		p->posh_early = renewal_early(p->posh_until, now);
 	}
-	arrived(p, PROOFS_POSH);
+	proofs_arrived(p, PROOFS_POSH);
 }
 
 static void on_answer(void *object, const struct answer *answer)
@@ -406,10 +207,8 @@ static void on_answer(void *object, const struct answer *answer)
 	struct proofs *p = object;
 	if (answer->tag == TAG_POSH)
 		on_posh(p, answer);
-	else if (answer->tag < TAG_TLSA)
-		on_srv(p, answer);
 	else
-		on_tlsa(p, answer);
+		proofs_dane_answer(p, answer);
 }
 
 /* ---- asking ---- */
@@ -421,12 +220,8 @@ static void start(struct proofs *p, unsigned kinds)
 		p->ticket = worker_ticket(p->worker, p, on_answer);
 	p->has_ticket = true;
 	p->asking |= kinds;
-	if (kinds & PROOFS_DANE) {
-		p->questions = 2;
-		dane_clear(&p->coming);
-		ask_srv(a, "_xmpp-server._tcp", &p->domain, p->ticket, TAG_SRV);
-		ask_srv(a, "_xmpps-server._tcp", &p->domain, p->ticket, TAG_SRV_DIRECT);
-	}
+	if (kinds & PROOFS_DANE)
+		proofs_dane_start(p);
 	if (kinds & PROOFS_POSH)
 		ask_posh(a, &p->domain, p->ticket, TAG_POSH);
 }

@@ -274,7 +274,7 @@ static void an_anchor_vouches_for_certain_names(void **state)
 	for (size_t i = 0; i < 3; i++) {
 		struct places p = {.dane = {.count = 1}, .at = {{.tlsa = &anchor}}};
 		struct slice both[2] = {chains[rows[i].chain], slice_of(issuer, (size_t)len)};
-		(void)domain_parse(slice_str(rows[i].target), &p.at[0].name);
+		(void)domain_parse(slice_str(rows[i].target), &p.at[0].base);
 		p.dane.targets = p.at;
 		struct assess_question q = asking(both);
 		q.count = 2;

@@ -364,6 +364,59 @@ static void each_target_has_its_own_records(void **state)
 	}
 }
 
+/* DANE-7, RFC 7671 7: each row: what the target's name is, where records are, and whose are taken.
+ */
+static void records_behind_a_secure_alias_come_first(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *title;
+		enum resolve_status status;
+		const char *address;
+		bool behind, own; /* records there */
+		enum err_code e;
+		const char *base;
+		unsigned asked_behind, asked_own;
+	} rows[] = {
+		{"no alias", RESOLVE_DATA, "secure 192.0.2.1", true, true, ERR_OK, "x.example", 0,
+			1},
+		{"a secure one", RESOLVE_DATA, "secure alias=y.example 192.0.2.1", true, true,
+			ERR_OK, "y.example", 1, 0},
+		{"for the other family alone", RESOLVE_NONE, "secure alias=y.example", true, true,
+			ERR_OK, "y.example", 1, 0},
+		{"without records there", RESOLVE_DATA, "secure alias=y.example 192.0.2.1", false,
+			true, ERR_OK, "x.example", 1, 1},
+		{"without any", RESOLVE_DATA, "secure alias=y.example 192.0.2.1", false, false,
+			ERR_DANE_NONE, "x.example", 1, 1},
+		{"one that nobody vouches for", RESOLVE_DATA, "alias=y.example 192.0.2.1", true,
+			true, ERR_OK, "x.example", 0, 1},
+		{"nobody knows whether", RESOLVE_TIMEOUT, "", true, true, ERR_OK, "x.example", 0,
+			1},
+		{"nobody knows, and its own are not there", RESOLVE_TIMEOUT, "", true, false,
+			ERR_DANE_FAILED, "x.example", 0, 1},
+		{"a broken one, and its own are not there", RESOLVE_BOGUS, "", true, false,
+			ERR_DANE_FAILED, "x.example", 0, 1},
+	};
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		print_message("           %s\n", rows[i].title);
+		fake_dns_use(the.f,
+			RECORDS({"a.example", FAKE_SRV, RESOLVE_DATA, "secure 1 1 x.example", 0},
+				{"x.example", FAKE_A, rows[i].status, rows[i].address, 0},
+				{"x.example", FAKE_TLSA, rows[i].own ? RESOLVE_DATA : RESOLVE_NONE,
+					rows[i].own ? "secure 3 1 1 " HASH : "secure", 0},
+				{"y.example", FAKE_TLSA,
+					rows[i].behind ? RESOLVE_DATA : RESOLVE_NONE,
+					rows[i].behind ? "secure 3 1 1 " HASH : "secure", 0}));
+		proofs_reload(w);
+		const struct proofs_dane *d = find_out("a.example").dane;
+		assert_int_equal(d->count, 1);
+		assert_int_equal(d->targets[0].e.code, rows[i].e);
+		assert_string_equal(d->targets[0].base.name, rows[i].base);
+		assert_int_equal(fake_dns_asked("y.example", FAKE_TLSA), rows[i].asked_behind);
+		assert_int_equal(fake_dns_asked("x.example", FAKE_TLSA), rows[i].asked_own);
+	}
+}
+
 /* P18 */
 static void a_domain_with_many_targets_is_looked_up_in_part(void **state)
 {
@@ -501,6 +554,7 @@ int main(void)
 		PROOFS_TEST(a_document_is_asked_for_again_before_it_ends),
 		PROOFS_TEST(both_services_records_decide_whether_there_is_dane),
 		PROOFS_TEST(each_target_has_its_own_records),
+		PROOFS_TEST(records_behind_a_secure_alias_come_first),
 		PROOFS_TEST(a_domain_with_many_targets_is_looked_up_in_part),
 		PROOFS_TEST(answers_are_owed_once_one_shows_that_the_zone_is_signed),
 		PROOFS_TEST(records_are_owed_once_the_way_to_them_is_secure),

@@ -30,7 +30,12 @@ class Again(unittest.TestCase):
         w.site("down.example", document(down))
         cls.moved_port = w.domain("moved.example", moved)
         w.tlsa("moved.example", cls.moved_port, 3, 1, 1, moved.chain)
-        w.tlsa("stays.example", w.domain("stays.example", stays), 3, 1, 1, stays.chain)
+        # DANE-7, in both directions: the records are those of the name behind an alias.
+        port = w.domain("stays.example", stays)
+        stage.names.set("xmpp.stays.example", "A")
+        stage.names.set("xmpp.stays.example", "CNAME", "end.hoster.example.")
+        stage.names.set("end.hoster.example", "A", stage.world.address)
+        w.tlsa("stays.example", port, 3, 1, 1, stays.chain, host="end.hoster.example")
         # An authority vouches for it, and so does its document.
         saved = stage.ca.issue("saved.example")
         w.domain("saved.example", saved)
@@ -76,7 +81,7 @@ class Again(unittest.TestCase):
         self.gate.reload()
 
     def test_proofs_are_found_out_anew(self):
-        """DANE-9, POSH-6; P15: by a reload, for nobody waits an hour here."""
+        """DANE-7, DANE-9, POSH-6; P15: by a reload, for nobody waits an hour here."""
         with contextlib.ExitStack() as stack:
             peers, links = self.open_all(stack)
             mark = self.gate.mark()
