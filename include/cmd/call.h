@@ -18,7 +18,7 @@ struct call_wish {
 	bool backend;                      /* plaintext, up to the features */
 	struct credential *credential;     /* borrowed; NULL: nothing is proven, we only look */
 	const struct dbkey_secret *secret; /* borrowed; NULL: no dialback */
-	uint64_t timeout_ms;               /* for all of it */
+	uint64_t connect_ms, timeout_ms;   /* for TCP alone, and for all of it */
 };
 
 /* How far it came, and what was seen. */

@@ -23,9 +23,17 @@ enum finding_weight { FINDING_PROBLEM, FINDING_ADVICE, FINDING_GOOD };
 	X(FIND_SRV_PORT, "ON-04", CUSTOMER, PROBLEM,                                               \
 		"The DNS record {1} says port {2}; other servers are awaited at port {3}.",        \
 		"Change its port to {3}.")                                                         \
+	X(FIND_OLD_ANSWER, "ON-05", WAIT, PROBLEM,                                                 \
+		"The DNS record {1} was changed, but the old one may be remembered until {2} "     \
+		"({3}).",                                                                          \
+		"Probe again then.")                                                               \
 	X(FIND_SRV_DISAGREE, "ON-06", CUSTOMER, PROBLEM,                                           \
 		"The records at {1} disagree: some connections will go to {2}.",                   \
 		"Delete the record that points to {2}.")                                           \
+	X(FIND_SERVERS_DIFFER, "ON-07", DNS_PROVIDER, PROBLEM,                                     \
+		"The name servers of {0} give different answers about {1}: {2} and {3} do not "    \
+		"agree.",                                                                          \
+		"Look why {3} does not have the zone that {2} has.")                               \
 	X(FIND_DNSSEC_BROKEN, "ON-08", DNS_PROVIDER, PROBLEM,                                      \
 		"The security signature (DNSSEC) of {1} is broken; careful servers treat the "     \
 		"whole domain as offline.",                                                        \
@@ -33,6 +41,9 @@ enum finding_weight { FINDING_PROBLEM, FINDING_ADVICE, FINDING_GOOD };
 	X(FIND_TARGET_ALIAS, "ON-09", CUSTOMER, ADVICE,                                            \
 		"The target {1} is an alias (CNAME) of {2}; some servers refuse that.",            \
 		"Name {2} in the SRV record.")                                                     \
+	X(FIND_CAA_FORBIDS, "ON-10", CUSTOMER, PROBLEM,                                            \
+		"The CAA record of {1} forbids {2} to issue certificates for {0}.",                \
+		"Publish what `fedgate records {0} --ca NAME` prints for that authority.")         \
 	X(FIND_POSH_MISSING, "ON-13", CUSTOMER, PROBLEM,                                           \
 		"The file is not there: {1} answers {2}.",                                         \
 		"Put the document there; `fedgate posh {0}` prints it.")                           \
@@ -94,7 +105,28 @@ enum finding_weight { FINDING_PROBLEM, FINDING_ADVICE, FINDING_GOOD };
 		"Look into the server's log.")                                                     \
 	X(FIND_UNSIGNED, "ON-36", DNS_PROVIDER, PROBLEM,                                           \
 		"The domain {1} is not signed (DNSSEC), so DANE proves nothing for it.",           \
-		"Have the zone signed.")
+		"Have the zone signed.")                                                           \
+	X(FIND_DNS_SILENT, "ON-37", DNS_PROVIDER, PROBLEM,                                         \
+		"DNS gives no answer about {1}, so nobody can tell where {0} is: {2}.",            \
+		"Look whether the zone's name servers run and can be reached.")                    \
+	X(FIND_NO_SERVICE, "ON-38", CUSTOMER, PROBLEM,                                             \
+		"DNS says that {0} has no chat service for other servers.",                        \
+		"If it has one, replace the target of {1}, which is a dot alone.")                 \
+	X(FIND_CLIENTS_MISSING, "ON-39", CUSTOMER, ADVICE,                                         \
+		"Chat programs cannot find the chat service of {0} by DNS: the record {1} is "     \
+		"missing.",                                                                        \
+		"Publish what `fedgate records {0} --clients HOST` prints.")                       \
+	X(FIND_POSH_OPTIONAL, "ON-40", CUSTOMER, ADVICE,                                           \
+		"The file {1} is not there ({2}); some who look for it cannot tell whether "       \
+		"{0} is genuine.",                                                                 \
+		"Put the document there; `fedgate posh {0}` prints it.")                           \
+	X(FIND_EXPIRES_SOON, "ON-41", HOST, ADVICE,                                                \
+		"The certificate of {0} can be used for {1}, until {2}.", "Renew it, and reload.") \
+	X(FIND_PREVIOUS_GONE, "ON-42", HOST, ADVICE,                                               \
+		"{1} does not mention what was in use before any more; some servers remember it.", \
+		"Leave it there until `fedgate rotate` lets it go.")                               \
+	X(FIND_UNPROVEN, "ON-43", HOST, PROBLEM, "Nothing proves {0}: {1}.",                       \
+		"If the certificate was changed, reload the gate; else see the steps above.")
 
 enum finding_id {
 #define FINDING_SYMBOL(symbol, id, who, weight, sentence, fix) symbol,

@@ -13,6 +13,9 @@ struct lookup;
 /* With the gate's resolver, trust anchor, web authorities and private networks. NULL with *e set.
  */
 struct lookup *lookup_new(const struct gate *gate, struct err *e);
+/* One that asks this server alone, and validates nothing: a name server of a zone knows no more.
+ * Pages cannot be had from it. NULL when it cannot be asked. */
+struct lookup *lookup_at(const struct gate *gate, const struct sockaddr_storage *server);
 void lookup_free(struct lookup *l);
 
 /* The answers are valid until the next call. */
@@ -25,8 +28,25 @@ const struct resolve_answer *lookup_tlsa(
 
 /* Whether the root can be validated: else nothing can (RESOLVE_BOGUS). */
 const struct resolve_answer *lookup_root(struct lookup *l);
-/* Whether authorities are named that may issue for the domain, here or further up (RFC 8659 3). */
-bool lookup_has_caa(struct lookup *l, const struct domain *name);
+
+/* The closest zone that holds the name, and its servers. False: nobody says. */
+enum { LOOKUP_SERVERS_MAX = 8 };
+struct lookup_zone {
+	struct domain apex;
+	size_t count;
+	struct domain servers[LOOKUP_SERVERS_MAX];
+};
+bool lookup_zone(struct lookup *l, const struct domain *name, struct lookup_zone *out);
+
+/* Which authorities may issue for the domain, as said here or further up (RFC 8659 3, 4). */
+struct lookup_caa {
+	enum resolve_status status;
+	struct domain at;
+	bool limits; /* there are `issue` properties, or something critical that nobody knows */
+	size_t count;
+	char issuers[8][DOMAIN_MAX + 1]; /* in lower case */
+};
+void lookup_caa(struct lookup *l, const struct domain *name, struct lookup_caa *out);
 
 struct lookup_page {
 	struct err e;

@@ -20,6 +20,7 @@ void probe_say(struct probe_report *r, enum say_mark mark, const char *topic, st
 /* Said once, however often it is found with the same words. NULL words are "?". */
 void probe_find(struct probe_report *r, enum finding_id id, const char *domain, const char *one,
 	const char *two, const char *three);
+size_t probe_report_problems(const struct probe_report *r); /* so far */
 /* How far the domain is proven: to a peer that asks for this level. */
 void probe_level(struct probe_report *r, enum level level, bool reached, const char *by);
 /* The end; the exit status: 0, or 1 when a problem was found. */

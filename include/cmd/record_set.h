@@ -22,6 +22,7 @@ struct record_page {
 	const char *service;         /* "xmpp-server" or "xmpp-client" */
 	char *url;                   /* owned: where peers look */
 	char *publisher;             /* owned: where the gate publishes it; NULL: it does not */
+	bool optional;               /* other servers believe the domain without it */
 };
 
 struct record_set {

@@ -29,12 +29,17 @@ void assessor_forget(struct assessor *a, const struct registry *now);
 struct credential *assess_credential(
 	struct assessor *a, struct channel *channel, const struct tenant *t, struct err *e);
 
+/* In place of the chain of a DANE tenant's file: one that names the tenant, where the file holds
+ * nothing that an authority stands behind. */
+struct err assess_name_chain(const struct tenant *t, struct slice key_pem, struct buf *chain_pem);
+
 /* Who is judged: by what was shown, and by what is known of the domain. */
 struct assess_question {
-	struct worker *worker;
-	const struct tenant *tenant; /* whose authorities and pins count */
-	const struct slice *chain;   /* DER, leaf first */
-	size_t count;                /* 0: no certificate was shown */
+	struct worker *worker;         /* NULL: outside of the daemon; then `cas` counts */
+	const struct cert_set *cas[2]; /* borrowed: the tenant's, the gate's; NULL: none */
+	const struct tenant *tenant;   /* whose authorities and pins count */
+	const struct slice *chain;     /* DER, leaf first */
+	size_t count;                  /* 0: no certificate was shown */
 	bool tls;
 	const struct domain *domain;
 	/* We reached it here; NULL: it came to us, and its DANE records are those of `published`.

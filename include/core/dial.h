@@ -92,6 +92,11 @@ struct dial {
 	bool points_here;
 };
 
+/* DNS-1..DNS-3: what the answers for _xmpp-server and _xmpps-server mean together: the targets, not
+ * yet in order, or why there are none; without SRV records it is the domain itself. */
+struct err dial_targets(const struct domain *domain, const struct resolve_answer *const answers[2],
+	struct srv_set *out);
+
 /* most: how many addresses are tried, and targets looked up. DIAL_STRANGER_MAX where a stranger
  * claims the domain: whoever writes its zone must not send us to many places (DB-15). */
 void dial_peer(struct dial *d, struct worker *w, const struct domain *domain, size_t most,

@@ -46,6 +46,13 @@ struct proofs_dane {
 	uint32_t ttl;                  /* the lowest of all that it rests on */
 };
 
+/* What the answers for _xmpp-server and _xmpps-server mean together, before any TLSA record is
+ * asked for (RFC 7673 3.1): proofs_dane's `e` and `partial`. */
+struct err proofs_of_srv(const struct resolve_answer *const srv[2], bool *partial);
+/* Once: the targets that the two name. */
+void proofs_take_targets(struct proofs_dane *d, const struct resolve_answer *const srv[2]);
+void proofs_dane_clear(struct proofs_dane *d);
+
 /* NULL: not known, or not any more. */
 struct proofs_view {
 	const struct proofs_dane *dane;

@@ -88,6 +88,8 @@ void resolve_tlsa(struct resolver *r, const struct domain *base, uint16_t port,
 	struct ticket ticket, int tag);
 /* RFC 8659; of this very name: climbing to the parents is the caller's business. */
 void resolve_caa(struct resolver *r, const struct domain *name, struct ticket ticket, int tag);
+/* The servers of the zone that begins at this very name: `srv` holds them as targets. */
+void resolve_ns(struct resolver *r, const struct domain *name, struct ticket ticket, int tag);
 /* The keys of the root: the answer holds no records, only how they are. BOGUS: whatever is asked
  * for will be, because the resolver strips DNSSEC or the anchor is another root's. */
 void resolve_root(struct resolver *r, struct ticket ticket, int tag);

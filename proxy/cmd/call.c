@@ -41,12 +41,17 @@ static void end(struct call *c, struct err why)
 	c->over = true;
 }
 
-/* Waits for the socket; false: the time is over. */
-static bool wait_for(struct call *c, short events)
+static bool wait_until(struct call *c, short events, uint64_t limit_ms)
 {
 	uint64_t spent = now_ms() - c->began_ms;
 	struct pollfd p = {.fd = c->fd, .events = events};
-	return spent < c->wish->timeout_ms && poll(&p, 1, (int)(c->wish->timeout_ms - spent)) == 1;
+	return spent < limit_ms && poll(&p, 1, (int)(limit_ms - spent)) == 1;
+}
+
+/* Waits for the socket; false: the time is over. */
+static bool wait_for(struct call *c, short events)
+{
+	return wait_until(c, events, c->wish->timeout_ms);
 }
 
 /* ---- bytes out ---- */
@@ -302,7 +307,7 @@ static bool connect_to(struct call *c)
 		end(c, err_native(ERR_CONNECT, errno));
 		return false;
 	}
-	if (!wait_for(c, POLLOUT)) {
+	if (!wait_until(c, POLLOUT, c->wish->connect_ms)) {
 		end(c, err_make(ERR_CONNECT_TIMEOUT));
 		return false;
 	}

@@ -10,7 +10,7 @@
 
 #include <string.h>
 
-enum { DNS_MS = 5000, PAGE_MS = 10000, OWN_TAG = -1, CA_MAX = 16 * 1024 * 1024 };
+enum { DNS_MS = 5000, SERVER_MS = 3000, PAGE_MS = 10000, OWN_TAG = -1, CA_MAX = 16 * 1024 * 1024 };
 
 struct lookup {
 	uv_loop_t loop;
@@ -19,10 +19,33 @@ struct lookup {
 	struct fetcher *fetcher;
 	struct resolve_answer answer;
 	struct tlsa_set tlsa;
+	struct lookup_caa *caa; /* borrowed, while CAA records are asked for */
 	struct lookup_page page;
 	struct buf body;
 	bool done;
 };
+
+/* RFC 8659 4.1: flags, the tag's length, tag, value. 4.2: the issuer's name ends with a semicolon.
+ */
+static void add_caa(struct slice rdata, struct lookup_caa *out)
+{
+	const unsigned char *p = (const unsigned char *)rdata.ptr;
+	if (rdata.len < 2 || (size_t)p[1] + 2 > rdata.len)
+		return;
+	struct slice tag = slice_sub(rdata, 2, 2 + (size_t)p[1]);
+	struct slice rest = slice_sub(rdata, 2 + (size_t)p[1], rdata.len);
+	bool issue = slice_ieq(tag, SLICE_LIT("issue"));
+	bool known = issue || slice_ieq(tag, SLICE_LIT("issuewild")) ||
+		     slice_ieq(tag, SLICE_LIT("iodef"));
+	out->limits |= issue || (!known && p[0] & 0x80);
+	if (!issue || out->count == sizeof out->issuers / sizeof *out->issuers)
+		return;
+	rest = slice_sub(rest, 0, slice_find(rest, ';'));
+	struct slice word = value_next_word(&rest);
+	struct domain issuer;
+	if (word.len && !err_is(domain_parse(word, &issuer)))
+		memcpy(out->issuers[out->count++], issuer.name, sizeof issuer.name);
+}
 
 static void on_resolved(void *arg, const struct resolve_answer *answer)
 {
@@ -34,6 +57,8 @@ static void on_resolved(void *arg, const struct resolve_answer *answer)
 	l->answer = *answer;
 	l->answer.raw = NULL;
 	l->tlsa = (struct tlsa_set){0};
+	for (size_t i = 0; answer->raw && l->caa && i < answer->raw->count; i++)
+		add_caa(answer->raw->rdata[i], l->caa);
 	for (size_t i = 0; answer->raw && i < answer->raw->count; i++)
 		tlsa_add(&l->tlsa, answer->raw->rdata[i]);
 	tlsa_settle(&l->tlsa);
@@ -77,18 +102,40 @@ static struct err start_fetcher(struct lookup *l)
 	return e;
 }
 
-struct lookup *lookup_new(const struct gate *gate, struct err *e)
+static struct lookup *begin(
+	const struct gate *gate, const struct resolve_config *config, struct err *e)
 {
 	struct lookup *l = MEM_NEW(struct lookup);
+	l->gate = gate;
+	buf_init(&l->body, POSH_DOCUMENT_MAX + 1);
+	uv_loop_init(&l->loop);
+	l->resolver = resolver_new(&l->loop, config, on_resolved, l, e);
+	return l;
+}
+
+struct lookup *lookup_at(const struct gate *gate, const struct sockaddr_storage *server)
+{
+	char address[ADDRESS_TEXT_MAX];
+	const struct resolve_config config = {
+		.forward = address, .timeout_ms = SERVER_MS, .max_pending = 16, .whole_ttl = true};
+	struct err e;
+	if (uv_ip_name((const struct sockaddr *)server, address, sizeof address) != 0)
+		return NULL;
+	struct lookup *l = begin(gate, &config, &e);
+	if (l->resolver)
+		return l;
+	lookup_free(l);
+	return NULL;
+}
+
+struct lookup *lookup_new(const struct gate *gate, struct err *e)
+{
 	const struct resolve_config config = {.forward = gate->dns_forward,
 		.trust_anchor = gate->dns_trust_anchor,
 		.timeout_ms = DNS_MS,
 		.max_pending = 16,
 		.whole_ttl = true};
-	l->gate = gate;
-	buf_init(&l->body, POSH_DOCUMENT_MAX + 1);
-	uv_loop_init(&l->loop);
-	l->resolver = resolver_new(&l->loop, &config, on_resolved, l, e);
+	struct lookup *l = begin(gate, &config, e);
 	if (l->resolver)
 		*e = start_fetcher(l);
 	if (!err_is(*e))
@@ -151,19 +198,41 @@ const struct resolve_answer *lookup_root(struct lookup *l)
 	return &l->answer;
 }
 
-bool lookup_has_caa(struct lookup *l, const struct domain *name)
+/* Up by one label; false: there is nothing above. */
+static bool climb(struct domain *at)
+{
+	const struct domain below = *at;
+	const char *dot = strchr(below.name, '.');
+	return dot && !err_is(domain_parse(slice_str(dot + 1), at));
+}
+
+bool lookup_zone(struct lookup *l, const struct domain *name, struct lookup_zone *out)
 {
 	struct domain at = *name;
-	for (;;) {
+	do {
 		l->done = false;
-		resolve_caa(l->resolver, &at, (struct ticket){0}, OWN_TAG);
+		resolve_ns(l->resolver, &at, (struct ticket){0}, OWN_TAG);
 		turn_until_done(l);
-		const char *dot = strchr(at.name, '.');
-		if (l->answer.status == RESOLVE_DATA)
-			return true;
-		if (!dot || err_is(domain_parse(slice_str(dot + 1), &at)))
+		if (l->answer.status != RESOLVE_DATA && l->answer.status != RESOLVE_NONE)
 			return false;
-	}
+	} while (l->answer.status != RESOLVE_DATA && climb(&at));
+	*out = (struct lookup_zone){.apex = at};
+	for (size_t i = 0; i < l->answer.srv_count && out->count < LOOKUP_SERVERS_MAX; i++)
+		out->servers[out->count++] = l->answer.srv[i].target;
+	return out->count > 0;
+}
+
+void lookup_caa(struct lookup *l, const struct domain *name, struct lookup_caa *out)
+{
+	*out = (struct lookup_caa){.at = *name};
+	l->caa = out;
+	do {
+		l->done = false;
+		resolve_caa(l->resolver, &out->at, (struct ticket){0}, OWN_TAG);
+		turn_until_done(l);
+	} while (l->answer.status == RESOLVE_NONE && climb(&out->at));
+	out->status = l->answer.status;
+	l->caa = NULL;
 }
 
 static void on_page(void *arg, const struct fetch_answer *answer)

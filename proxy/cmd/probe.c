@@ -6,10 +6,11 @@
 #include "cmd/subject.h"
 
 #include "base/mem.h"
+#include "core/assess.h"
 #include "core/secret.h"
 #include "tenants/load.h"
-#include "trust/pem.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -61,6 +62,9 @@ static bool load(struct probe *p, const struct wish *w)
 	faults_init(&faults);
 	const char *path = w->config ? w->config : CMD_DEFAULT_CONFIG;
 	bool there = w->config || access(path, R_OK) == 0;
+	if (!there && errno != ENOENT)
+		probe_say(p->report, SAY_NONE, "probe", err_ok(),
+			"%s may not be read by this user: defaults, and no tenant is known", path);
 	p->gate = there ? load_gate(path, &faults)
 			: load_gate_text(SLICE_LIT(""), "defaults", "/", &faults);
 	if (p->gate && there)
@@ -86,39 +90,47 @@ static struct cert_set *read_authorities(const char *path)
 	return set;
 }
 
-/* The first certificate of a chain's file. */
-static void read_leaf(const char *path, struct probe_leaf *out)
+static void read_leafs(struct probe *p)
 {
-	struct buf pem;
-	struct file_id id;
-	struct slice label;
-	struct err e;
-	buf_init(&pem, PEM_MAX);
-	if (path && !err_is(file_read(path, PEM_MAX, &pem, &id))) {
-		struct slice rest = buf_peek(&pem);
-		out->known = pem_next(&rest, &label, &out->der, &e) &&
-			     slice_eq_str(label, "CERTIFICATE");
+	for (size_t i = 0; i < PUBLISHED_MAX; i++) {
+		const char *path = published_path(p->own, (enum published_file)i);
+		struct probe_leaf *l = &p->leafs[i];
+		buf_init(&l->der, PEM_MAX);
+		l->known = path && !err_is(leaf_read(path, &l->der));
 	}
-	buf_fini(&pem);
 }
 
 /* ---- who we are ---- */
 
-static struct err read_credential(const struct tenant *t, struct credential **out)
+static struct err add_pair(
+	struct credential *c, const struct tenant *t, const char *certificate, const char *key_file)
 {
 	struct buf chain, key;
 	struct file_id id;
 	buf_init(&chain, PEM_MAX);
 	buf_init(&key, PEM_MAX);
 	key.secret = true;
-	*out = credential_new();
-	struct err e = file_read(t->certificate, PEM_MAX, &chain, &id);
+	struct err e = file_read(certificate, PEM_MAX, &chain, &id);
 	if (!err_is(e))
-		e = file_read(t->key, PEM_MAX, &key, &id);
+		e = file_read(key_file, PEM_MAX, &key, &id);
 	if (!err_is(e))
-		e = credential_add(*out, buf_peek(&chain), buf_peek(&key));
+		e = assess_name_chain(t, buf_peek(&key), &chain);
+	if (!err_is(e))
+		e = credential_add(c, buf_peek(&chain), buf_peek(&key));
 	buf_fini(&chain);
 	buf_fini(&key);
+	return e;
+}
+
+/* What the gate shows when the tenant dials. */
+static struct err read_credential(const struct tenant *t, struct credential **out)
+{
+	if (!t->certificate)
+		return err_make(ERR_TLS_CREDENTIAL);
+	*out = credential_new();
+	struct err e = add_pair(*out, t, t->certificate, t->key);
+	if (!err_is(e) && t->certificate2)
+		e = add_pair(*out, t, t->certificate2, t->key2);
 	return e;
 }
 
@@ -143,6 +155,7 @@ static int become(struct probe *p, const char *name)
 	e = read_credential(p->as, &p->credential);
 	if (err_is(e))
 		return cannot(name, "its certificate and key cannot be read; root can");
+	p->authorities[0] = read_authorities(p->as->ca_file);
 	read_secret(p);
 	return CMD_FINE;
 }
@@ -159,6 +172,33 @@ static void be_nobody(struct probe *p)
 
 /* ---- the probe ---- */
 
+/* A resolver may refuse the root, and a domain be silent; both together it is the resolver. */
+static int check_resolver(struct probe *p)
+{
+	enum resolve_status root = lookup_root(p->lookup)->status;
+	if (p->gate->dns_trust_anchor && root == RESOLVE_BOGUS)
+		return cannot(err_row(ERR_DNS_ROOT)->sentence,
+			"the resolver takes signatures away, or the trust anchor is another "
+			"root's; see `forward` and `trust_anchor` in section [dns]");
+	if (root != RESOLVE_TIMEOUT && root != RESOLVE_FAILED)
+		return CMD_FINE;
+	enum resolve_status any =
+		lookup_srv(p->lookup, probe_services[PROBE_STARTTLS], &p->domain)->status;
+	return any == RESOLVE_TIMEOUT || any == RESOLVE_FAILED
+		       ? cannot("DNS", "the resolver does not answer; see `forward` in section "
+				       "[dns] or /etc/resolv.conf")
+		       : CMD_FINE;
+}
+
+static void expect_records(struct probe *p)
+{
+	const struct record_wish all = {.now = (int64_t)time(NULL)};
+	const char *why = record_set_make(&p->records, p->gate, p->own, &all);
+	if (why)
+		probe_say(p->report, SAY_NONE, "probe", err_ok(),
+			"what should be published is not known: %s", why);
+}
+
 static int set_up(struct probe *p, const struct wish *w)
 {
 	struct err e = domain_parse(slice_str(w->domain), &p->domain);
@@ -169,13 +209,9 @@ static int set_up(struct probe *p, const struct wish *w)
 	if (!load(p, w))
 		return cannot("the configuration", "cannot be used; run: fedgate check");
 	p->own = registry_find(p->tenants, &p->domain);
-	p->authorities = read_authorities(p->gate->ca_file);
-	if (p->own) {
-		const struct record_wish all = {.now = (int64_t)time(NULL)};
-		(void)record_set_make(&p->records, p->gate, p->own, &all);
-		read_leaf(p->own->certificate, &p->now);
-		read_leaf(p->own->next_certificate, &p->next);
-	}
+	p->authorities[1] = read_authorities(p->gate->ca_file);
+	if (p->own)
+		read_leafs(p);
 	if (!w->as)
 		be_nobody(p);
 	int status = w->as ? become(p, w->as) : CMD_FINE;
@@ -184,25 +220,25 @@ static int set_up(struct probe *p, const struct wish *w)
 	p->lookup = lookup_new(p->gate, &e);
 	if (!p->lookup)
 		return cannot("DNS and HTTPS", err_row(e.code)->sentence);
-	if (p->gate->dns_trust_anchor && lookup_root(p->lookup)->status == RESOLVE_BOGUS)
-		return cannot(err_row(ERR_DNS_ROOT)->sentence,
-			"the resolver takes signatures away, or the trust anchor is another "
-			"root's; see `forward` and `trust_anchor` in section [dns]");
-	return CMD_FINE;
+	return check_resolver(p);
 }
 
 static void tear_down(struct probe *p)
 {
+	for (size_t i = 0; i < sizeof p->zones / sizeof *p->zones; i++)
+		probe_zone_free(p->zones[i]);
 	if (p->lookup)
 		lookup_free(p->lookup);
 	probe_report_free(p->report);
 	record_set_fini(&p->records);
 	credential_release(p->credential);
-	cert_set_release(p->authorities);
+	cert_set_release(p->authorities[0]);
+	cert_set_release(p->authorities[1]);
 	registry_free(p->tenants);
 	gate_free(p->gate);
-	buf_fini(&p->now.der);
-	buf_fini(&p->next.der);
+	for (size_t i = 0; p->own && i < PUBLISHED_MAX; i++)
+		buf_fini(&p->leafs[i].der);
+	proofs_dane_clear(&p->published);
 	mem_wipe(&p->secret, sizeof p->secret);
 	mem_free(p);
 }
@@ -215,6 +251,8 @@ static int run(struct probe *p)
 		p->own ? " (a tenant of this gate)" : "", p->from.name);
 	if (!slice_eq(unicode, domain_slice(&p->domain)))
 		probe_find(p->report, FIND_TWO_SPELLINGS, unicode.ptr, p->domain.name, NULL, NULL);
+	if (p->own)
+		expect_records(p);
 	probe_dns(p);
 	probe_web(p);
 	probe_peers(p);
@@ -232,8 +270,6 @@ int cmd_probe(int argc, char **argv)
 		return CMD_FINE;
 	}
 	struct probe *p = MEM_NEW(struct probe);
-	buf_init(&p->now.der, PROBE_LEAF_MAX);
-	buf_init(&p->next.der, PROBE_LEAF_MAX);
 	p->inbound = w.inbound;
 	p->report = probe_report_new(w.json);
 	int status = set_up(p, &w);

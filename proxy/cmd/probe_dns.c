@@ -1,7 +1,10 @@
-/* What a peer asks DNS about a domain, and what of it would mislead a peer. */
+/* What a peer asks DNS about a domain. The same rules as when the gate dials (core/dial_dns.c) or
+ * is dialled (core/proofs.c). */
 #include "cmd/probe_inside.h"
 
 #include "base/b64.h"
+#include "base/mem.h"
+#include "core/dial.h"
 #include "tenants/value.h"
 
 #include <arpa/inet.h>
@@ -9,19 +12,14 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { TEXT_MAX = 300, DEFAULT_PORT = 5269 };
-
-static const struct service {
-	const char *name;
-	bool direct_tls;
-} services[] = {{"_xmpps-server._tcp", true}, {"_xmpp-server._tcp", false}};
+const char *const probe_services[PROBE_SERVICES] = {"_xmpp-server._tcp", "_xmpps-server._tcp"};
 
 static const char *security(const struct resolve_answer *a)
 {
 	return a->secure ? "signed" : "not signed";
 }
 
-static struct err reason_of(const struct resolve_answer *a)
+struct err probe_dns_error(const struct resolve_answer *a)
 {
 	switch (a->status) {
 	case RESOLVE_DATA:
@@ -38,196 +36,173 @@ static struct err reason_of(const struct resolve_answer *a)
 	return err_make(ERR_DNS_FAILED);
 }
 
-/* Says why there is no answer. */
-static void say_status(
-	struct probe *p, const char *name, const char *type, const struct resolve_answer *a)
+void probe_say_status(struct probe *p, const struct domain *of, const char *name, const char *type,
+	const struct resolve_answer *a)
 {
-	struct err why = reason_of(a);
-	if (a->status == RESOLVE_NONE)
+	struct err why = probe_dns_error(a);
+	if (a->status == RESOLVE_NONE || a->status == RESOLVE_DATA) {
 		probe_say(p->report, SAY_NONE, "dns", err_ok(), "%s has no %s record (%s)", name,
 			type, security(a));
-	else
-		probe_say(p->report, SAY_BAD, "dns", why, "%s %s: %s", name, type,
-			err_row(why.code)->sentence);
-	if (a->status == RESOLVE_BOGUS)
-		probe_find(p->report, FIND_DNSSEC_BROKEN, p->domain.name, name, NULL, NULL);
-}
-
-/* ---- what one of our own tenants should have ---- */
-
-static uint16_t own_port(const struct probe *p)
-{
-	return p->gate->listen.count ? (uint16_t)address_port(&p->gate->listen.items[0].sa)
-				     : DEFAULT_PORT;
-}
-
-static bool is_own_port(const struct probe *p, uint16_t port)
-{
-	for (size_t i = 0; i < p->gate->listen.count; i++) {
-		if (address_port(&p->gate->listen.items[i].sa) == port)
-			return true;
-	}
-	return false;
-}
-
-/* Only of a tenant of ours. */
-static const struct domain *own_target(const struct probe *p)
-{
-	return gate_target(p->gate, p->own->proof);
-}
-
-static bool knows_host(const struct probe *p)
-{
-	return p->own && domain_is_set(own_target(p));
-}
-
-/* Many a web form adds the domain to what is entered, whatever it is. */
-static bool is_doubled(struct probe *p, const char *service)
-{
-	struct domain twice;
-	char text[2 * DOMAIN_MAX + 2], name[TEXT_MAX];
-	snprintf(text, sizeof text, "%s.%s", p->domain.name, p->domain.name);
-	if (err_is(domain_parse(slice_str(text), &twice)) ||
-		lookup_srv(p->lookup, service, &twice)->status != RESOLVE_DATA)
-		return false;
-	snprintf(name, sizeof name, "%s.%s", service, twice.name);
-	probe_find(p->report, FIND_SRV_DOUBLED, p->domain.name, name, service, NULL);
-	return true;
-}
-
-static void find_missing(struct probe *p, const struct service *s, const char *name)
-{
-	char absolute[TEXT_MAX + 1];
-	const char *value = "...";
-	if (!p->own || is_doubled(p, s->name))
 		return;
-	snprintf(absolute, sizeof absolute, "%.*s.", TEXT_MAX - 1, name);
-	for (size_t i = p->records.record_count; i-- > 0;) {
-		const struct record *r = &p->records.records[i];
-		if (strcmp(r->name, absolute) == 0 && r->value)
-			value = r->value;
 	}
-	probe_find(p->report, FIND_SRV_MISSING, p->domain.name, name, value, NULL);
-}
-
-static bool leads_to_host(const struct probe *p, const struct resolve_answer *a)
-{
-	for (size_t i = 0; i < a->srv_count; i++) {
-		if (domain_eq(&a->srv[i].target, own_target(p)))
-			return true;
-	}
-	return false;
-}
-
-static void judge_own_srv(struct probe *p, const char *name, const struct resolve_answer *a)
-{
-	bool some = leads_to_host(p, a);
-	for (size_t i = 0; i < a->srv_count; i++) {
-		const struct resolve_srv *srv = &a->srv[i];
-		char port[8], wanted[8];
-		snprintf(port, sizeof port, "%u", srv->port);
-		snprintf(wanted, sizeof wanted, "%u", own_port(p));
-		if (!domain_eq(&srv->target, own_target(p)))
-			probe_find(p->report, some ? FIND_SRV_DISAGREE : FIND_SRV_ELSEWHERE,
-				p->domain.name, name, srv->no_service ? "." : srv->target.name,
-				own_target(p)->name);
-		else if (!is_own_port(p, srv->port))
-			probe_find(p->report, FIND_SRV_PORT, p->domain.name, name, port, wanted);
-	}
+	probe_say(p->report, SAY_BAD, "dns", why, "%s %s: %s", name, type,
+		err_row(why.code)->sentence);
+	if (a->status == RESOLVE_BOGUS)
+		probe_find(p->report, FIND_DNSSEC_BROKEN, of->name, NULL, NULL, NULL);
+	else
+		probe_find(p->report, FIND_DNS_SILENT, p->domain.name, of->name,
+			err_row(why.code)->sentence, NULL);
 }
 
 /* ---- SRV ---- */
 
-static void add_target(struct probe *p, const struct domain *host, uint16_t port, bool direct_tls,
-	bool by_srv, bool secure)
+static void ask_service(struct probe *p, size_t service)
 {
-	if (p->target_count == PROBE_TARGETS_MAX)
-		return;
-	p->targets[p->target_count++] = (struct probe_target){.host = *host,
-		.port = port,
-		.direct_tls = direct_tls,
-		.by_srv = by_srv,
-		.secure = secure,
-		.base = *host,
-		.tlsa_status = RESOLVE_NONE};
-}
-
-/* Whether the answer leaves the question of a fall-back open. */
-static bool ask_service(struct probe *p, const struct service *s)
-{
-	char name[TEXT_MAX];
-	snprintf(name, sizeof name, "%s.%s", s->name, p->domain.name);
-	const struct resolve_answer a = *lookup_srv(p->lookup, s->name, &p->domain);
-	p->srv_secure &= a.secure;
-	if (a.status != RESOLVE_DATA) {
-		say_status(p, name, "SRV", &a);
-		if (a.status == RESOLVE_NONE)
-			find_missing(p, s, name);
-		else
-			p->dns = reason_of(&a);
-		return a.status == RESOLVE_NONE;
-	}
-	for (size_t i = 0; i < a.srv_count; i++) {
-		const struct resolve_srv *r = &a.srv[i];
+	char name[PROBE_TEXT_MAX];
+	struct resolve_answer *a = &p->srv[service];
+	snprintf(name, sizeof name, "%s.%s", probe_services[service], p->domain.name);
+	*a = *lookup_srv(p->lookup, probe_services[service], &p->domain);
+	if (a->status != RESOLVE_DATA)
+		probe_say_status(p, &p->domain, name, "SRV", a);
+	for (size_t i = 0; i < a->srv_count; i++) {
+		const struct resolve_srv *r = &a->srv[i];
 		probe_say(p->report, r->no_service ? SAY_NONE : SAY_FINE, "dns", err_ok(),
 			"%s SRV %u %u %u %s. (%s)", name, r->priority, r->weight, r->port,
-			r->no_service ? "" : r->target.name, security(&a));
-		if (!r->no_service)
-			add_target(p, &r->target, r->port, s->direct_tls, true, a.secure);
+			r->no_service ? "" : r->target.name, security(a));
 	}
-	if (knows_host(p))
-		judge_own_srv(p, name, &a);
-	return false;
+}
+
+static void add_target(struct probe *p, const struct srv_record *r)
+{
+	const struct resolve_answer *a = &p->srv[r->direct_tls ? PROBE_DIRECT : PROBE_STARTTLS];
+	bool by_srv = a->status == RESOLVE_DATA;
+	p->targets[p->target_count++] = (struct probe_target){.host = r->target,
+		.port = r->port,
+		.direct_tls = r->direct_tls,
+		.by_srv = by_srv,
+		.secure = by_srv && a->secure,
+		.base = r->target,
+		.dane = err_make(ERR_DANE_INSECURE),
+		.status = RESOLVE_NONE,
+		.ttl = a->ttl};
+}
+
+/* Of equals, the heavier first: everywhere the same order is as good as a fair one. */
+static uint32_t no_dice(void *arg, uint32_t n)
+{
+	(void)arg;
+	(void)n;
+	return 0;
+}
+
+static void take_targets(struct probe *p)
+{
+	const struct resolve_answer *const answers[] = {
+		&p->srv[PROBE_STARTTLS], &p->srv[PROBE_DIRECT]};
+	struct srv_set set = {.count = 0};
+	p->dns = dial_targets(&p->domain, answers, &set);
+	if (p->dns.code == ERR_DNS_NO_SERVICE && !p->own)
+		probe_find(
+			p->report, FIND_NO_SERVICE, p->domain.name, probe_services[0], NULL, NULL);
+	if (err_is(p->dns))
+		return;
+	srv_order(&set, no_dice, NULL);
+	for (size_t i = 0; i < set.count; i++)
+		add_target(p, &set.records[i]);
+	if (set.dropped)
+		probe_say(p->report, SAY_NONE, "dns", err_make(ERR_LIMIT),
+			"there are more SRV records than anybody tries; %zu are left out",
+			set.dropped);
+	if (!p->targets[0].by_srv) /* RFC 6120 3.2.2 */
+		probe_say(p->report, SAY_INFO, "dns", err_ok(),
+			"without SRV records, peers try %s itself at port %u", p->domain.name,
+			p->targets[0].port);
 }
 
 /* ---- addresses ---- */
 
-static void add_addresses(struct probe *p, struct probe_target *t, const struct resolve_answer *a)
+static void set_port(struct sockaddr_storage *sa, uint16_t port)
 {
-	char text[64];
+	if (sa->ss_family == AF_INET)
+		((struct sockaddr_in *)sa)->sin_port = htons(port);
+	else
+		((struct sockaddr_in6 *)sa)->sin6_port = htons(port);
+}
+
+static void add_addresses(struct probe *p, struct probe_target *t, const struct resolve_answer *a,
+	char private[ADDRESS_TEXT_MAX])
+{
+	char text[ADDRESS_TEXT_MAX];
 	for (size_t i = 0; i < a->addr_count && t->addr_count < PROBE_ADDRESSES_MAX; i++) {
 		struct sockaddr_storage sa = a->addr[i];
 		uv_ip_name((const struct sockaddr *)&sa, text, sizeof text);
 		bool allowed = lookup_allowed(p->lookup, &sa);
-		struct err blocked = allowed ? err_ok() : err_make(ERR_ADDRESS_BLOCKED);
-		probe_say(p->report, allowed ? SAY_FINE : SAY_BAD, "dns", blocked, "%s %s %s (%s)",
+		probe_say(p->report, allowed ? SAY_FINE : SAY_BAD, "dns",
+			err_make(allowed ? ERR_OK : ERR_ADDRESS_BLOCKED), "%s %s %s (%s)",
 			t->host.name, sa.ss_family == AF_INET ? "A" : "AAAA", text, security(a));
-		if (!allowed) {
-			probe_find(p->report, FIND_PRIVATE_ADDRESS, p->domain.name, t->host.name,
-				text, NULL);
-			continue;
-		}
-		if (sa.ss_family == AF_INET)
-			((struct sockaddr_in *)&sa)->sin_port = htons(t->port);
+		set_port(&sa, t->port);
+		if (allowed)
+			t->addr[t->addr_count++] = sa;
 		else
-			((struct sockaddr_in6 *)&sa)->sin6_port = htons(t->port);
-		t->addr[t->addr_count++] = sa;
+			memcpy(private, text, sizeof text);
 	}
+}
+
+/* RFC 7673 3.2; DANE-7: the name at the end of a chain of CNAMEs is asked first. */
+static void note_answer(struct probe *p, struct probe_target *t, const struct resolve_answer *a)
+{
+	if (a->aliased)
+		probe_find(p->report, FIND_TARGET_ALIAS, p->domain.name, t->host.name,
+			domain_is_set(&a->canonical) ? a->canonical.name : "another name", NULL);
+	if (a->status != RESOLVE_DATA || !a->secure)
+		return;
+	t->vouched = true;
+	if (a->aliased && domain_is_set(&a->canonical))
+		t->base = a->canonical;
+	if (a->ttl < t->ttl)
+		t->ttl = a->ttl;
+}
+
+static void judge_addresses(
+	struct probe *p, struct probe_target *t, const char *private, bool bogus)
+{
+	if (t->secure && bogus) { /* not even those of the other family */
+		t->addr_count = 0;
+		t->e = err_make(ERR_DNS_BOGUS);
+	}
+	if (t->addr_count) {
+		t->e = err_ok();
+		return;
+	}
+	if (*private) {
+		t->e = err_make(ERR_ADDRESS_BLOCKED);
+		probe_find(p->report, FIND_PRIVATE_ADDRESS, p->domain.name, t->host.name, private,
+			NULL);
+	} else if (!err_is(t->e)) {
+		t->e = err_make(ERR_DNS_NONE);
+	}
+	probe_say(p->report, SAY_BAD, "dns", t->e, "%s has no address that can be used",
+		t->host.name);
 }
 
 static void ask_addresses(struct probe *p, struct probe_target *t)
 {
 	static const int families[] = {AF_INET6, AF_INET};
-	t->secure_addr = true;
-	t->reachable_name = true;
+	char private[ADDRESS_TEXT_MAX] = "";
+	bool bogus = false;
 	for (size_t i = 0; i < 2; i++) {
 		const struct resolve_answer a = *lookup_addr(p->lookup, &t->host, families[i]);
-		if (a.status == RESOLVE_DATA)
-			add_addresses(p, t, &a);
-		else if (a.status != RESOLVE_NONE)
-			say_status(p, t->host.name, families[i] == AF_INET ? "A" : "AAAA", &a);
-		t->reachable_name &= a.status != RESOLVE_BOGUS;
-		t->secure_addr &= a.secure;
-		if (a.aliased && a.secure)
-			t->base = a.canonical; /* DANE-7: asked first */
-		if (a.aliased)
-			probe_find(p->report, FIND_TARGET_ALIAS, p->domain.name, t->host.name,
-				a.canonical.name, NULL);
+		if (a.status == RESOLVE_DATA) {
+			add_addresses(p, t, &a, private);
+		} else if (a.status != RESOLVE_NONE) {
+			probe_say_status(p, &t->host, t->host.name,
+				families[i] == AF_INET ? "A" : "AAAA", &a);
+			t->e = probe_dns_error(&a);
+		}
+		bogus |= a.status == RESOLVE_BOGUS;
+		note_answer(p, t, &a);
 	}
-	if (!t->addr_count)
-		probe_say(p->report, SAY_BAD, "dns", err_make(ERR_DNS_NONE),
-			"%s has no address that can be used", t->host.name);
-	t->reachable_name &= t->addr_count > 0;
+	judge_addresses(p, t, private, bogus);
 }
 
 /* ---- TLSA ---- */
@@ -248,109 +223,148 @@ bool probe_tlsa_text(struct slice leaf, char *out, size_t size)
 	return true;
 }
 
-static bool announces(const struct tlsa_set *set, const struct probe_leaf *leaf)
-{
-	struct tlsa_record r;
-	if (!leaf->known || !tlsa_of_leaf(buf_peek(&leaf->der), &r))
-		return true; /* nothing to announce */
-	for (size_t i = 0; i < set->count; i++) {
-		if (memcmp(&set->records[i], &r, sizeof r) == 0)
-			return true;
-	}
-	return false;
-}
-
-static void find_in_tlsa(struct probe *p, const struct probe_target *t, const char *name)
-{
-	char now[TEXT_MAX], next[TEXT_MAX];
-	if (!p->own || p->own->proof != TENANT_DANE || !p->now.known)
-		return;
-	(void)probe_tlsa_text(buf_peek(&p->now.der), now, sizeof now);
-	if (!t->tlsa.count)
-		probe_find(p->report, FIND_TLSA_MISSING, p->domain.name, name, now, NULL);
-	else if (!announces(&t->tlsa, &p->now))
-		probe_find(p->report, FIND_TLSA_OTHER_KEY, p->domain.name, name, now, NULL);
-	if (p->next.known && !announces(&t->tlsa, &p->next) &&
-		probe_tlsa_text(buf_peek(&p->next.der), next, sizeof next))
-		probe_find(p->report, FIND_TLSA_NEXT, p->domain.name, name, next, NULL);
-}
-
-static void say_tlsa(struct probe *p, const struct probe_target *t, const char *name)
+static void say_tlsa(struct probe *p, const struct tlsa_set *set, const char *name)
 {
 	char text[64];
-	for (size_t i = 0; i < t->tlsa.count; i++) {
-		tlsa_describe(&t->tlsa.records[i], text, sizeof text);
+	for (size_t i = 0; i < set->count; i++) {
+		tlsa_describe(&set->records[i], text, sizeof text);
 		probe_say(p->report, SAY_FINE, "dane", err_ok(), "%s TLSA %s (signed)", name, text);
 	}
-	if (t->tlsa.unusable)
+	if (set->unusable)
 		probe_say(p->report, SAY_NONE, "dane", err_make(ERR_DANE_UNUSABLE),
-			"%s: %zu records that cannot be used", name, t->tlsa.unusable);
+			"%s: %zu records that cannot be used", name, set->unusable);
 }
 
-/* RFC 7673 3.3, 3.4; DANE-7 */
-static void ask_tlsa(struct probe *p, struct probe_target *t)
+/* RFC 7673 3.4; *e as in core/proofs.h. */
+static struct resolve_answer take_tlsa(struct probe *p, const struct domain *base, uint16_t port,
+	struct tlsa_set *set, struct err *e)
 {
-	char name[TEXT_MAX];
-	struct resolve_answer a = *lookup_tlsa(p->lookup, &t->base, t->port, &t->tlsa);
-	if (a.status == RESOLVE_NONE && !domain_eq(&t->base, &t->host)) {
+	struct answer answer = {.kind = ASK_TLSA};
+	answer.dns = *lookup_tlsa(p->lookup, base, port, set);
+	answer.tlsa = *set;
+	*e = proofs_of_tlsa(&answer);
+	return answer.dns;
+}
+
+static void ask_targets_tlsa(struct probe *p, struct probe_target *t)
+{
+	char name[PROBE_TEXT_MAX];
+	struct resolve_answer a = take_tlsa(p, &t->base, t->port, &t->tlsa, &t->dane);
+	if (t->dane.code == ERR_DANE_NONE && !domain_eq(&t->base, &t->host)) {
 		t->base = t->host;
-		a = *lookup_tlsa(p->lookup, &t->base, t->port, &t->tlsa);
+		a = take_tlsa(p, &t->base, t->port, &t->tlsa, &t->dane);
 	}
+	t->status = a.status;
+	t->tlsa_ttl = a.ttl;
+	if (a.ttl < t->ttl)
+		t->ttl = a.ttl;
 	probe_tlsa_name(&t->base, t->port, name, sizeof name);
-	t->tlsa_status = a.status;
-	if (!a.secure)
-		t->tlsa = (struct tlsa_set){0};
 	if (a.status == RESOLVE_DATA && a.secure)
-		say_tlsa(p, t, name);
+		say_tlsa(p, &t->tlsa, name);
 	else
-		say_status(p, name, a.status == RESOLVE_DATA ? "signed TLSA" : "TLSA", &a);
-	find_in_tlsa(p, t, name);
+		probe_say_status(
+			p, &t->base, name, a.status == RESOLVE_DATA ? "signed TLSA" : "TLSA", &a);
+	if (t->dane.code == ERR_DANE_FAILED) /* MUST NOT connect */
+		t->e = t->dane;
 }
 
 static void look_for_tlsa(struct probe *p, struct probe_target *t)
 {
-	char name[TEXT_MAX];
-	if (t->by_srv && t->secure && t->secure_addr) {
-		ask_tlsa(p, t);
+	char name[PROBE_TEXT_MAX];
+	if (t->secure && t->vouched && !err_is(t->e) && p->gate->proofs_dane) {
+		ask_targets_tlsa(p, t);
 		return;
 	}
 	probe_tlsa_name(&t->base, t->port, name, sizeof name);
-	probe_say(p->report, SAY_NONE, "dane", err_make(ERR_DANE_INSECURE),
-		"%s is not asked for: %s", name,
-		!t->by_srv  ? "there is no SRV record"
-		: t->secure ? "the target's address is not signed"
-			    : "the SRV record is not signed");
-	/* Without an SRV record that is what is missing. */
-	if (t->by_srv && p->own && p->own->proof == TENANT_DANE)
-		probe_find(p->report, FIND_UNSIGNED, p->domain.name,
-			t->secure ? t->host.name : p->domain.name, NULL, NULL);
+	probe_say(p->report, SAY_NONE, "dane", t->dane, "%s is not asked for: %s", name,
+		!t->by_srv              ? "there is no SRV record"
+		: !t->secure            ? "the SRV record is not signed"
+		: err_is(t->e)          ? "the target has no address"
+		: !p->gate->proofs_dane ? "DANE is turned off in [proofs]"
+					: "the target's address is not signed");
+}
+
+/* ---- the whole ---- */
+
+static const struct probe_target *earlier_of_same_place(
+	const struct probe *p, const struct probe_target *t)
+{
+	for (const struct probe_target *o = p->targets; o < t; o++) {
+		if (o->port == t->port && o->secure == t->secure && domain_eq(&o->host, &t->host))
+			return o;
+	}
+	return NULL;
+}
+
+/* Most name one place twice, once for each service. */
+static void look_at(struct probe *p, struct probe_target *t)
+{
+	const struct probe_target *twin = earlier_of_same_place(p, t);
+	if (twin) {
+		bool direct_tls = t->direct_tls;
+		*t = *twin;
+		t->direct_tls = direct_tls;
+		return;
+	}
+	ask_addresses(p, t);
+	look_for_tlsa(p, t);
+	if (p->own)
+		probe_own_tlsa(p, t);
+}
+
+/* DANE-5: who is called looks at the records of all targets, and not at their addresses. */
+static void ask_published(struct probe *p)
+{
+	struct proofs_dane *d = &p->published;
+	const struct resolve_answer *const srv[] = {&p->srv[PROBE_STARTTLS], &p->srv[PROBE_DIRECT]};
+	d->e = proofs_of_srv(srv, &d->partial);
+	if (err_is(d->e))
+		return;
+	proofs_take_targets(d, srv);
+	for (size_t i = 0; i < d->count; i++) {
+		struct proofs_target *t = &d->targets[i];
+		struct tlsa_set set;
+		(void)take_tlsa(p, &t->name, t->port, &set, &t->e);
+		if (!err_is(t->e))
+			t->tlsa = mem_dup(&set, sizeof set);
+	}
 }
 
 static void look_for_caa(struct probe *p)
 {
-	bool there = lookup_has_caa(p->lookup, &p->domain);
-	probe_say(p->report, there ? SAY_FINE : SAY_NONE, "dns", err_ok(),
-		"%s%s CAA record says which authorities may issue certificates", p->domain.name,
-		there ? ": a" : ": no");
-	if (p->own && !there)
-		probe_find(p->report, FIND_CAA_MISSING, p->domain.name, NULL, NULL, NULL);
+	struct lookup_caa caa;
+	lookup_caa(p->lookup, &p->domain, &caa);
+	if (caa.status == RESOLVE_DATA)
+		probe_say(p->report, SAY_FINE, "dns", err_ok(),
+			"%s: a CAA record says which authorities may issue certificates",
+			caa.at.name);
+	else
+		probe_say(p->report, SAY_NONE, "dns", err_ok(),
+			"%s: no CAA record says which authorities may issue certificates",
+			p->domain.name);
+	if (p->own)
+		probe_own_caa(p, &caa);
 }
 
 void probe_dns(struct probe *p)
 {
-	bool fallback = true;
-	p->srv_secure = true;
-	for (size_t i = 0; i < sizeof services / sizeof *services; i++)
-		fallback &= ask_service(p, &services[i]);
-	if (fallback) { /* RFC 6120 3.2.2 */
-		probe_say(p->report, SAY_INFO, "dns", err_ok(),
-			"without SRV records, peers try %s itself at port %d", p->domain.name,
-			DEFAULT_PORT);
-		add_target(p, &p->domain, DEFAULT_PORT, false, false, false);
+	if (!gate_looks_up(p->gate, &p->domain)) { /* B08 */
+		p->dns = err_make(ERR_DNS_SPECIAL);
+		probe_say(p->report, SAY_BAD, "dns", p->dns, "%s is not asked for", p->domain.name);
+		probe_find(p->report, FIND_DNS_SILENT, p->domain.name, p->domain.name,
+			err_row(p->dns.code)->sentence, NULL);
+		return;
 	}
-	for (size_t i = 0; i < p->target_count; i++) {
-		ask_addresses(p, &p->targets[i]);
-		look_for_tlsa(p, &p->targets[i]);
-	}
+	ask_service(p, PROBE_DIRECT);
+	ask_service(p, PROBE_STARTTLS);
+	if (p->own)
+		probe_own_srv(p);
+	take_targets(p);
+	for (size_t i = 0; i < p->target_count; i++)
+		look_at(p, &p->targets[i]);
+	if (p->inbound && p->gate->proofs_dane)
+		ask_published(p);
 	look_for_caa(p);
+	if (p->own)
+		probe_own_rest(p);
 }

@@ -1,10 +1,10 @@
-/* The conversations with a domain's servers, and what they prove: the same evidence and the same
- * policy as in the daemon (trust/policy.h). */
+/* The conversations with a domain's servers, and what they prove: the daemon's own evidence
+ * (core/assess.h) and policy (trust/policy.h). */
 #include "cmd/probe_inside.h"
 
 #include "cmd/call.h"
+#include "core/assess.h"
 #include "tenants/value.h"
-#include "trust/identity.h"
 #include "trust/policy.h"
 
 #include <arpa/inet.h>
@@ -12,7 +12,13 @@
 #include <string.h>
 #include <time.h>
 
-enum { CALL_MS = 15000, PLACE_MAX = 400, LEVELS = LEVEL_TRUSTED + 1 };
+enum {
+	CONNECT_MS = 5000,
+	CALL_MS = 15000,
+	ALL_S = 60, /* after it nothing new is begun, whoever made the zone */
+	PLACE_MAX = 400,
+	LEVELS = LEVEL_TRUSTED + 1
+};
 
 /* What is known of all servers together: a peer may come to any of them. */
 struct outcome {
@@ -20,6 +26,7 @@ struct outcome {
 	size_t proven[LEVELS];      /* how many of them reach the level */
 	enum proof_kind by[LEVELS]; /* of the last */
 	struct err why;             /* the last that did not reach trusted */
+	time_t deadline;
 };
 
 static void place_of(const struct probe_target *t, const struct sockaddr_storage *addr, char *out)
@@ -32,73 +39,30 @@ static void place_of(const struct probe_target *t, const struct sockaddr_storage
 
 /* ---- evidence ---- */
 
-static struct evidence pkix(const struct probe *p, const struct probe_target *t,
-	const struct slice *chain, size_t count)
+/* The same question as the daemon's: of one that we reached, or of one that came to us. */
+static void gather(const struct probe *p, const struct probe_target *t, const struct slice *chain,
+	size_t count, const struct call_result *r, struct policy_case *out)
 {
-	const struct cert_rules rules = {.require_eku = true};
-	struct cert_facts facts = {0};
-	struct evidence e = {.outcome = EVIDENCE_FAILS};
-	e.why = p->authorities ? cert_judge(chain, count, p->authorities, &rules,
-					 (int64_t)time(NULL), &facts, &e.not_after)
-			       : err_make(ERR_CERT_UNTRUSTED);
-	/* DANE-3: a signed SRV record makes its target a second name. */
-	bool named = identity_matches(&facts, &p->domain, false, NULL) ||
-		     (t->secure && !p->inbound && identity_matches(&facts, &t->host, false, NULL));
-	if (!err_is(e.why) && !named)
-		e.why = err_make(ERR_CERT_NAME);
-	identity_describe(&facts, e.detail, sizeof e.detail);
-	if (!err_is(e.why))
-		e.outcome = EVIDENCE_PROVES;
-	return e;
-}
-
-/* What the domain's servers say together, for the way in (DANE-5). */
-static struct tlsa_set all_records(const struct probe *p)
-{
-	struct tlsa_set all = {0};
-	for (size_t i = 0; i < p->target_count; i++)
-		tlsa_merge(&all, &p->targets[i].tlsa);
-	return all;
-}
-
-static struct evidence dane(const struct probe *p, const struct probe_target *t,
-	const struct slice *chain, size_t count)
-{
-	struct tlsa_set set = p->inbound ? all_records(p) : t->tlsa;
-	const struct tlsa_question q = {.chain = chain,
+	static const struct tenant nobody;
+	const struct dial_endpoint at = {.target = t->secure ? t->host : (struct domain){0},
+		.base = t->secure ? t->base : (struct domain){0},
+		.port = t->port,
+		.direct_tls = t->direct_tls,
+		.dane = t->dane,
+		.tlsa = &t->tlsa,
+		.ttl = t->ttl};
+	const struct assess_question q = {.cas = {p->authorities[0], p->authorities[1]},
+		.tenant = p->as ? p->as : &nobody,
+		.chain = chain,
 		.count = count,
-		.names = {p->domain, t->base},
-		.sets = {p->authorities},
-		.rules = {{.require_eku = true}},
-		.only_3_and_2 = p->inbound,
-		.now = (int64_t)time(NULL)};
-	struct evidence e = {.outcome = EVIDENCE_NONE};
-	if (t->tlsa_status != RESOLVE_DATA && t->tlsa_status != RESOLVE_NONE) {
-		e.outcome = EVIDENCE_FORBIDS;
-		e.why = err_make(ERR_DANE_FAILED);
-		return e;
-	}
-	struct tlsa_match m = tlsa_judge(&set, &q);
-	e.secure = set.count > 0;
-	e.why = m.e;
-	if (m.e.code == ERR_DANE_MISMATCH)
-		e.outcome = EVIDENCE_FORBIDS;
-	if (err_is(m.e))
-		return e;
-	e.outcome = EVIDENCE_PROVES;
-	e.not_after = m.not_after;
-	tlsa_describe(&m.record, e.detail, sizeof e.detail);
-	return e;
-}
-
-static struct evidence posh(const struct probe *p, const struct slice *chain, size_t count)
-{
-	struct evidence e = {.outcome = EVIDENCE_NONE, .why = p->posh.e};
-	if (err_is(p->posh.e))
-		return e;
-	e.why = posh_judge(&p->posh.document, chain, count, (int64_t)time(NULL), &e.not_after);
-	e.outcome = err_is(e.why) ? EVIDENCE_FAILS : EVIDENCE_PROVES;
-	return e;
+		.tls = r->secured,
+		.domain = &p->domain,
+		.reached = p->inbound ? NULL : &at,
+		.published = {.dane = &p->published, .posh = &p->posh},
+		.asked = (p->gate->proofs_dane ? PROOFS_DANE : 0u) |
+			 (p->gate->proofs_posh ? PROOFS_POSH : 0u),
+		.by_asking = r->features ? EVIDENCE_PROVES : EVIDENCE_NONE};
+	assess_evidence(&q, out);
 }
 
 static void say_evidence(struct probe *p, const struct policy_case *c)
@@ -110,8 +74,10 @@ static void say_evidence(struct probe *p, const struct policy_case *c)
 		[EVIDENCE_FAILS] = SAY_BAD,
 		[EVIDENCE_FORBIDS] = SAY_BAD,
 	};
-	for (int k = 0; k <= PROOF_POSH; k++) {
+	for (int k = 0; k <= PROOF_PIN; k++) {
 		const struct evidence *e = &c->of[k];
+		if (k == PROOF_PIN && e->outcome == EVIDENCE_NONE)
+			continue;
 		bool proves = e->outcome == EVIDENCE_PROVES;
 		probe_say(p->report, marks[e->outcome], "proof", e->why, "%s: %s%s%s",
 			proof_kind_name((enum proof_kind)k),
@@ -120,18 +86,35 @@ static void say_evidence(struct probe *p, const struct policy_case *c)
 	}
 }
 
-static void judge(
-	struct probe *p, struct probe_target *t, const struct call_result *r, struct outcome *o)
+static void find_unproven(struct probe *p, const struct probe_target *t,
+	const struct policy_case *c, const struct slice *chain, size_t n)
+{
+	char tlsa[PROBE_TEXT_MAX], name[PROBE_TEXT_MAX];
+	/* Of our DANE tenants the records were looked at, and what peers remember of them. */
+	bool looked_at = p->own && p->own->proof == TENANT_DANE;
+	if (c->of[PROOF_DANE].why.code == ERR_DANE_MISMATCH && n && !looked_at &&
+		probe_tlsa_text(chain[0], tlsa, sizeof tlsa)) {
+		probe_tlsa_name(&t->base, t->port, name, sizeof name);
+		probe_find(p->report, FIND_TLSA_OTHER_KEY, p->domain.name, name, tlsa, NULL);
+	} else if (c->of[PROOF_PIN].outcome == EVIDENCE_FORBIDS) {
+		probe_find(p->report, FIND_CERTIFICATE, p->domain.name, t->host.name,
+			err_row(c->of[PROOF_PIN].why.code)->sentence, NULL);
+	} else if (!p->own || p->own->proof == TENANT_CERTIFICATE) {
+		/* Else what is missing was named, and no authority was to vouch for it. */
+		snprintf(name, sizeof name, "%s:%u", t->host.name, t->port);
+		probe_find(p->report, FIND_CERTIFICATE, p->domain.name, name,
+			err_row(c->of[PROOF_PKIX].why.code)->sentence, NULL);
+	}
+}
+
+static void judge(struct probe *p, const struct probe_target *t, const struct call_result *r,
+	struct outcome *o)
 {
 	struct slice chain[CERT_CHAIN_MAX];
-	char tlsa[300], name[300];
 	size_t n = r->tls ? tls_peer_chain(r->tls, chain, CERT_CHAIN_MAX) : 0;
-	struct policy_case c = {.tls = r->secured};
+	struct policy_case c;
 	struct policy_verdict v;
-	c.of[PROOF_PKIX] = pkix(p, t, chain, n);
-	c.of[PROOF_DANE] = dane(p, t, chain, n);
-	c.of[PROOF_POSH] = posh(p, chain, n);
-	c.of[PROOF_ASKED].outcome = r->features ? EVIDENCE_PROVES : EVIDENCE_NONE;
+	gather(p, t, chain, n, r, &c);
 	say_evidence(p, &c);
 	for (int level = LEVEL_VERIFIED; level < LEVELS; level++) {
 		policy_decide(&c, (enum level)level, (int64_t)time(NULL), &v);
@@ -141,16 +124,8 @@ static void judge(
 	if (v.decision == POLICY_ACCEPT)
 		return;
 	o->why = v.why;
-	if (c.of[PROOF_DANE].why.code == ERR_DANE_MISMATCH && n &&
-		probe_tlsa_text(chain[0], tlsa, sizeof tlsa)) {
-		probe_tlsa_name(&t->base, t->port, name, sizeof name);
-		probe_find(p->report, FIND_TLSA_OTHER_KEY, p->domain.name, name, tlsa, NULL);
-	} else if (!p->own || p->own->proof == TENANT_CERTIFICATE) {
-		/* Else what is missing was named, and no authority was to vouch for it. */
-		snprintf(name, sizeof name, "%s:%u", t->host.name, t->port);
-		probe_find(p->report, FIND_CERTIFICATE, p->domain.name, name,
-			err_row(c.of[PROOF_PKIX].why.code)->sentence, NULL);
-	}
+	if (r->secured && !probe_is_astray(p, t)) /* else that is the reason, and is found */
+		find_unproven(p, t, &c, chain, n);
 }
 
 /* ---- conversations ---- */
@@ -192,67 +167,116 @@ static void say_login(struct probe *p, const struct call_result *r)
 			p->from.name, err_row(r->e.code)->sentence, *r->text ? ", " : "", r->text);
 }
 
-static void find_in_call(struct probe *p, const struct probe_target *t, const struct call_result *r,
-	const char *place)
+static void find_in_call(struct probe *p, const struct probe_target *t, const struct call_result *r)
 {
-	char port[8];
-	snprintf(port, sizeof port, "%u", t->port);
+	char place[PLACE_MAX];
+	snprintf(place, sizeof place, "%s:%u%s", t->host.name, t->port,
+		t->direct_tls ? " (direct TLS)" : "");
 	const char *said = *r->condition ? r->condition : err_row(r->e.code)->sentence;
-	if (!r->connected)
-		probe_find(p->report, FIND_UNREACHABLE, p->domain.name, place,
-			err_row(r->e.code)->sentence, port);
-	else if (!r->secured && !t->direct_tls && r->features && !r->offers_starttls)
+	if (!r->secured && !t->direct_tls && r->features && !r->offers_starttls)
 		probe_find(p->report, FIND_NO_TLS, p->domain.name, place, NULL, NULL);
 	else if (err_is(r->e))
 		probe_find(p->report, FIND_STREAM, p->domain.name, place, said, NULL);
 }
 
-static void call_target(struct probe *p, struct probe_target *t, struct outcome *o)
+/* False: nothing answers there. */
+static bool call_address(struct probe *p, const struct probe_target *t,
+	const struct sockaddr_storage *addr, struct outcome *o, struct err *why)
 {
 	char place[PLACE_MAX];
-	for (size_t i = 0; i < t->addr_count; i++) {
-		struct call_result r;
-		const struct call_wish wish = {.from = p->from,
-			.to = p->domain,
-			.addr = t->addr[i],
-			.direct_tls = t->direct_tls,
-			.credential = p->credential,
-			.secret = p->has_secret ? &p->secret : NULL,
-			.timeout_ms = CALL_MS};
-		place_of(t, &t->addr[i], place);
-		call_make(&wish, &r);
-		say_call(p, &r, place);
-		say_login(p, &r);
-		find_in_call(p, t, &r, place);
-		if (r.secured || r.features) {
-			o->reached++;
-			judge(p, t, &r, o);
-		}
-		call_free(&r);
+	struct call_result r;
+	const struct call_wish wish = {.from = p->from,
+		.to = p->domain,
+		.addr = *addr,
+		.direct_tls = t->direct_tls,
+		.credential = p->credential,
+		.secret = p->has_secret ? &p->secret : NULL,
+		.connect_ms = CONNECT_MS,
+		.timeout_ms = CALL_MS};
+	place_of(t, addr, place);
+	call_make(&wish, &r);
+	say_call(p, &r, place);
+	say_login(p, &r);
+	*why = r.e;
+	bool connected = r.connected;
+	if (connected && !probe_is_astray(p, t))
+		find_in_call(p, t, &r);
+	if (r.secured || r.features) {
+		o->reached++;
+		judge(p, t, &r, o);
+	}
+	call_free(&r);
+	return connected;
+}
+
+/* A peer goes on with the next address: only when none answers, somebody has to act. */
+static void call_target(struct probe *p, const struct probe_target *t, struct outcome *o)
+{
+	char place[PLACE_MAX], port[8];
+	struct err why = err_ok();
+	size_t tried = 0, connected = 0;
+	for (size_t i = 0; i < t->addr_count && time(NULL) < o->deadline; i++) {
+		tried++;
+		connected += call_address(p, t, &t->addr[i], o, &why);
+	}
+	if (tried < t->addr_count)
+		probe_say(p->report, SAY_NONE, "tcp", err_make(ERR_LIMIT),
+			"%s: %zu addresses are not tried, for it has taken too long", t->host.name,
+			t->addr_count - tried);
+	if (!tried || connected || probe_is_astray(p, t))
+		return;
+	snprintf(place, sizeof place, "%s:%u", t->host.name, t->port);
+	snprintf(port, sizeof port, "%u", t->port);
+	probe_find(p->report, FIND_UNREACHABLE, p->domain.name, place, err_row(why.code)->sentence,
+		port);
+}
+
+/* Everything else that keeps a target from being called was found where it was seen. */
+static void find_no_address(struct probe *p, const struct probe_target *t)
+{
+	char port[8];
+	snprintf(port, sizeof port, "%u", t->port);
+	if (t->e.code == ERR_DNS_NONE && (t->by_srv || !p->own) && !probe_is_astray(p, t))
+		probe_find(p->report, FIND_UNREACHABLE, p->domain.name, t->host.name,
+			"it has no address", port);
+}
+
+static void tell_levels(struct probe *p, const struct outcome *o)
+{
+	for (int level = LEVEL_VERIFIED; level < LEVELS; level++) {
+		bool reached = o->reached && o->proven[level] == o->reached;
+		const char *why = err_is(o->why) ? err_row(o->why.code)->sentence
+						 : "no server could be talked to";
+		probe_level(p->report, (enum level)level, reached,
+			reached ? proof_kind_name(o->by[level]) : why);
 	}
 }
 
 void probe_peers(struct probe *p)
 {
-	struct outcome o = {.why = p->dns};
+	struct outcome o = {.why = p->dns, .deadline = time(NULL) + ALL_S};
 	for (size_t i = 0; i < p->target_count; i++) {
-		struct probe_target *t = &p->targets[i];
-		if (t->reachable_name)
+		const struct probe_target *t = &p->targets[i];
+		/* Who is called does not care why the caller cannot be reached. */
+		if (!err_is(t->e) || (p->inbound && t->addr_count))
 			call_target(p, t, &o);
-		else if (!p->own)
-			probe_find(p->report, FIND_UNREACHABLE, p->domain.name, t->host.name,
-				"it has no address", "5269");
+		else
+			find_no_address(p, t);
+		if (err_is(t->e) && !err_is(o.why))
+			o.why = t->e;
 	}
-	for (int level = LEVEL_VERIFIED; level < LEVELS; level++) {
-		bool reached = o.reached && o.proven[level] == o.reached;
-		const char *why = err_is(o.why) ? err_row(o.why.code)->sentence
-						: "no server could be talked to";
-		probe_level(p->report, (enum level)level, reached,
-			reached ? proof_kind_name(o.by[level]) : why);
+	tell_levels(p, &o);
+	bool problems = probe_report_problems(p->report) > 0;
+	if (o.reached && o.proven[LEVEL_TRUSTED] == o.reached) {
+		if (!problems)
+			probe_find(p->report, FIND_FINE, p->domain.name,
+				proof_kind_name(o.by[LEVEL_TRUSTED]), NULL, NULL);
+	} else if (!problems) { /* the rest of the reasons: nobody reads "no" and no why */
+		probe_find(p->report, FIND_UNPROVEN, p->domain.name,
+			err_is(o.why) ? err_row(o.why.code)->sentence
+				      : "no server could be talked to",
+			NULL, NULL);
 	}
-	if (o.reached && o.proven[LEVEL_TRUSTED] == o.reached)
-		probe_find(p->report, FIND_FINE, p->domain.name,
-			proof_kind_name(o.by[LEVEL_TRUSTED]), NULL, NULL);
 }
 
 /* ---- our own tenant's server ---- */
@@ -265,6 +289,7 @@ static void call_backend(struct probe *p, const struct address *backend)
 		.to = p->domain,
 		.addr = backend->sa,
 		.backend = true,
+		.connect_ms = CONNECT_MS,
 		.timeout_ms = CALL_MS};
 	address_write(backend, text);
 	call_make(&wish, &r);

@@ -1,6 +1,9 @@
 /* What a peer fetches from a domain's web server, hop by hop (RFC 7711 3; POSH-1, -2). */
 #include "cmd/probe_inside.h"
 
+#include "base/mem.h"
+#include "tenants/value.h"
+
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -11,8 +14,12 @@ enum { HOPS_MAX = 5 };
  * to. */
 struct walk {
 	struct probe *p;
-	struct posh_url url;
+	struct posh_found *out;
+	bool optional; /* nobody is kept away when the document is missing */
+	char where[POSH_URL_MAX + PROBE_TEXT_MAX]; /* the first address */
+	struct posh_url url;                       /* the one that it came to */
 	const struct lookup_page *page;
+	uint32_t expires_s; /* the lowest so far (RFC 7711 6) */
 };
 
 static void url_text(const struct posh_url *url, char *out, size_t size)
@@ -38,7 +45,7 @@ static bool redirects(long status)
 /* Follows until there is a page that is no redirect. */
 static struct err follow(struct walk *w, bool *redirected)
 {
-	char url[sizeof w->p->posh.url];
+	char url[sizeof w->where];
 	for (int hop = 0; hop <= HOPS_MAX; hop++) {
 		url_text(&w->url, url, sizeof url);
 		w->page = lookup_page(w->p->lookup, &w->url);
@@ -65,12 +72,14 @@ static struct err follow(struct walk *w, bool *redirected)
 
 static struct err read_document(struct walk *w)
 {
-	char url[sizeof w->p->posh.url];
-	struct posh_document *d = &w->p->posh.document;
+	char url[sizeof w->where];
+	struct posh_document *d = &w->out->document;
 	struct err e = posh_parse(w->page->body, d);
 	url_text(&w->url, url, sizeof url);
 	if (err_is(e))
 		return say_page_failed(w, url, e);
+	if (d->expires_s < w->expires_s)
+		w->expires_s = d->expires_s;
 	if (d->kind == POSH_REFERENCE)
 		probe_say(w->p->report, SAY_NONE, "posh", err_ok(), "%s refers to %s", url, d->url);
 	else
@@ -82,7 +91,7 @@ static struct err read_document(struct walk *w)
 
 static struct err search(struct walk *w, bool *redirected)
 {
-	struct posh_document *d = &w->p->posh.document;
+	struct posh_document *d = &w->out->document;
 	struct err e = follow(w, redirected);
 	if (!err_is(e))
 		e = read_document(w);
@@ -108,65 +117,124 @@ static bool is_about_the_document(struct err e)
 	       e.code == ERR_POSH_REDIRECT;
 }
 
-static void find_failure(struct probe *p, struct err e, const struct walk *w)
+/* Many a site answers everything with a page of its own, or sends everybody to another one. */
+static bool is_meant_as_document(const struct walk *w, struct err e)
 {
-	char status[16];
-	const char *where = p->posh.url;
-	snprintf(status, sizeof status, "%ld", w->page ? w->page->status : 0);
-	switch (e.code) {
-	case ERR_POSH_NONE:
-		probe_find(p->report, FIND_POSH_MISSING, p->domain.name, where, status, NULL);
-		break;
-	case ERR_POSH_TLS:
-		probe_find(p->report, FIND_WEB_CERTIFICATE, p->domain.name, where, NULL, NULL);
-		break;
-	case ERR_POSH_BLOCKED:
-		probe_find(p->report, FIND_PRIVATE_ADDRESS, p->domain.name, w->url.host.name,
+	struct slice body = w->page && !err_is(w->page->e) ? w->page->body : SLICE_NONE;
+	struct slice first = value_next_word(&body);
+	return e.code != ERR_POSH_REDIRECT && is_about_the_document(e) && first.len &&
+	       *first.ptr == '{';
+}
+
+static void reason_of(const struct walk *w, struct err e, char *out, size_t size)
+{
+	if (w->page && !err_is(w->page->e) && w->page->status != 200)
+		snprintf(out, size, "%ld", w->page->status);
+	else
+		snprintf(out, size, "%s", err_row(e.code)->sentence);
+}
+
+static void find_not_there(const struct walk *w, struct err e)
+{
+	struct probe_report *r = w->p->report;
+	char why[128];
+	const char *domain = w->p->domain.name;
+	reason_of(w, e, why, sizeof why);
+	if (w->optional)
+		probe_find(r, FIND_POSH_OPTIONAL, domain, w->where, why, NULL);
+	else if (e.code == ERR_POSH_TLS)
+		probe_find(r, FIND_WEB_CERTIFICATE, domain, w->where, NULL, NULL);
+	else if (e.code == ERR_POSH_BLOCKED)
+		probe_find(r, FIND_PRIVATE_ADDRESS, domain, w->url.host.name,
 			"its web server's address", NULL);
-		break;
-	case ERR_POSH_EXPIRES:
-		probe_find(p->report, FIND_POSH_EXPIRES, p->domain.name, where, NULL, NULL);
-		break;
-	default:
-		if (is_about_the_document(e))
-			probe_find(p->report, FIND_POSH_NO_JSON, p->domain.name, where,
-				err_row(e.code)->sentence, NULL);
-		else if (w->page && w->page->status)
-			probe_find(
-				p->report, FIND_POSH_MISSING, p->domain.name, where, status, NULL);
-		else
-			probe_find(p->report, FIND_UNREACHABLE, p->domain.name, where,
-				err_row(e.code)->sentence, "443");
-		break;
+	else if (w->page && w->page->status)
+		probe_find(r, FIND_POSH_MISSING, domain, w->where, why, NULL);
+	else
+		probe_find(r, FIND_UNREACHABLE, domain, w->where, why, "443");
+}
+
+static void find_failure(const struct walk *w, struct err e)
+{
+	if (e.code == ERR_POSH_EXPIRES)
+		probe_find(
+			w->p->report, FIND_POSH_EXPIRES, w->p->domain.name, w->where, NULL, NULL);
+	else if (is_about_the_document(e))
+		probe_find(w->p->report, FIND_POSH_NO_JSON, w->p->domain.name, w->where,
+			err_row(e.code)->sentence, NULL);
+	else
+		find_not_there(w, e);
+}
+
+static void find_in_document(const struct walk *w)
+{
+	static const struct {
+		enum published_file file;
+		enum finding_id id;
+	} rows[] = {{PUBLISHED_CURRENT, FIND_POSH_OTHER_CERTIFICATE},
+		{PUBLISHED_CURRENT_2, FIND_POSH_OTHER_CERTIFICATE},
+		{PUBLISHED_NEXT, FIND_NEXT_MISSING}, {PUBLISHED_PREVIOUS, FIND_PREVIOUS_GONE}};
+	const struct probe *p = w->p;
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		const struct probe_leaf *l = &p->leafs[rows[i].file];
+		struct slice der = buf_peek(&l->der);
+		if (l->known &&
+			posh_judge(&w->out->document, &der, 1, (int64_t)time(NULL), NULL).code ==
+				ERR_POSH_MISMATCH)
+			probe_find(p->report, rows[i].id, p->domain.name, w->where, NULL, NULL);
 	}
 }
 
-static void find_in_document(struct probe *p)
+/* expected: one of our own tenants' documents. */
+static void look_for(struct walk *w, const char *service, bool expected)
 {
-	struct slice leaf = buf_peek(&p->now.der), next = buf_peek(&p->next.der);
-	int64_t now = (int64_t)time(NULL);
-	if (p->now.known &&
-		posh_judge(&p->posh.document, &leaf, 1, now, NULL).code == ERR_POSH_MISMATCH)
-		probe_find(p->report, FIND_POSH_OTHER_CERTIFICATE, p->domain.name, p->posh.url,
-			NULL, NULL);
-	if (p->next.known &&
-		posh_judge(&p->posh.document, &next, 1, now, NULL).code == ERR_POSH_MISMATCH)
-		probe_find(p->report, FIND_NEXT_MISSING, p->domain.name, p->posh.url, NULL, NULL);
+	bool redirected = false;
+	w->page = NULL;
+	posh_url_of(&w->p->domain, service, &w->url);
+	url_text(&w->url, w->where, sizeof w->where);
+	w->expires_s = UINT32_MAX;
+	w->out->e = search(w, &redirected);
+	if (err_is(w->out->e)) {
+		/* Who has no POSH has no fault in it. */
+		if (expected || is_meant_as_document(w, w->out->e))
+			find_failure(w, w->out->e);
+		return;
+	}
+	w->out->not_after = (int64_t)time(NULL) + posh_lifetime(w->expires_s);
+	url_text(&w->url, w->out->url, sizeof w->out->url);
+	if (redirected)
+		probe_find(w->p->report, FIND_POSH_REDIRECT, w->p->domain.name, w->where,
+			"a redirect or a reference", NULL);
+	if (expected)
+		find_in_document(w);
 }
 
+static const struct record_page *expected_page(const struct probe *p, const char *service)
+{
+	for (size_t i = 0; i < p->records.page_count; i++) {
+		const struct record_page *page = &p->records.pages[i];
+		if (domain_eq(page->domain, &p->domain) && strcmp(page->service, service) == 0)
+			return page;
+	}
+	return NULL;
+}
+
+/* Servers ask for the one, clients for the other, which matters to our own tenants alone. */
 void probe_web(struct probe *p)
 {
-	struct walk w = {.p = p};
-	bool redirected = false, needed = p->own && p->own->proof == TENANT_POSH;
-	posh_url_of(&p->domain, "xmpp-server", &w.url);
-	url_text(&w.url, p->posh.url, sizeof p->posh.url);
-	p->posh.e = search(&w, &redirected);
-	/* Who has no POSH has no fault in it. */
-	if (err_is(p->posh.e) && (needed || is_about_the_document(p->posh.e)))
-		find_failure(p, p->posh.e, &w);
-	if (!err_is(p->posh.e) && redirected)
-		probe_find(p->report, FIND_POSH_REDIRECT, p->domain.name, p->posh.url,
-			"a redirect or a reference", NULL);
-	if (!err_is(p->posh.e) && needed)
-		find_in_document(p);
+	struct walk *w = MEM_NEW(struct walk);
+	struct posh_found *clients = MEM_NEW(struct posh_found);
+	const struct record_page *page = expected_page(p, "xmpp-server");
+	*w = (struct walk){.p = p, .out = &p->posh, .optional = page && page->optional};
+	if (gate_looks_up(p->gate, &p->domain)) {
+		look_for(w, "xmpp-server", page != NULL);
+		page = expected_page(p, "xmpp-client");
+		w->out = clients;
+		w->optional = page && page->optional;
+		if (page)
+			look_for(w, "xmpp-client", true);
+	} else {
+		p->posh.e = err_make(ERR_POSH_NONE);
+	}
+	mem_free(clients);
+	mem_free(w);
 }

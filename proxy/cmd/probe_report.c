@@ -105,6 +105,11 @@ void probe_find(struct probe_report *r, enum finding_id id, const char *domain, 
 				     finding_who_name(row->who), "sentence", sentence, "fix", fix));
 }
 
+size_t probe_report_problems(const struct probe_report *r)
+{
+	return r->problems;
+}
+
 void probe_level(struct probe_report *r, enum level level, bool reached, const char *by)
 {
 	json_object_set_new(

@@ -195,7 +195,9 @@ bool record_publisher_url(
 
 static void add_page(struct record_set *set, const struct domain *domain, const char *service)
 {
-	struct record_page p = {.domain = domain, .service = service};
+	struct record_page p = {.domain = domain,
+		.service = service,
+		.optional = service != services[0] || set->tenant->proof == TENANT_CERTIFICATE};
 	struct posh_url *where = MEM_NEW(struct posh_url);
 	struct buf url;
 	buf_init(&url, BUF_UNLIMITED);

@@ -191,8 +191,9 @@ static json_t *json_of_record(const struct record *r)
 
 static json_t *json_of_page(const struct record_page *p)
 {
-	return json_pack("{ss ss ss ss ss*}", "by", who_words[BY_CUSTOMER], "domain",
-		p->domain->name, "service", p->service, "url", p->url, "publisher", p->publisher);
+	return json_pack("{ss ss ss ss ss* sb}", "by", who_words[BY_CUSTOMER], "domain",
+		p->domain->name, "service", p->service, "url", p->url, "publisher", p->publisher,
+		"optional", (int)p->optional);
 }
 
 static json_t *json_of_web_lines(const struct record_set *set)

@@ -142,8 +142,10 @@ static bool is_alone(struct slice chain_pem)
  * the domain's name in the certificate even so (Prosody 0.12 and 13, dialling), and the host's
  * names the host. So a DANE tenant shows a certificate of its own over that key, unless an
  * authority stands behind the host's. */
-static struct err name_tenant(const struct tenant *t, struct slice key_pem, struct buf *chain_pem)
+struct err assess_name_chain(const struct tenant *t, struct slice key_pem, struct buf *chain_pem)
 {
+	if (t->proof != TENANT_DANE || !is_alone(buf_peek(chain_pem)))
+		return err_ok();
 	struct makecert_wish wish = {.now = worker_wall_s()};
 	size_t all = 1 + t->further.count;
 	const struct domain **names = mem_alloc(all * sizeof *names);
@@ -169,8 +171,8 @@ static struct err add_pair(struct credential *c, struct channel *channel, const 
 	struct err e = channel_read_file(channel, t, certificate, READ_DEADLINE_MS, &chain_pem);
 	if (!err_is(e))
 		e = channel_read_file(channel, t, key, READ_DEADLINE_MS, &key_pem);
-	if (!err_is(e) && t->proof == TENANT_DANE && is_alone(buf_peek(&chain_pem)))
-		e = name_tenant(t, buf_peek(&key_pem), &chain_pem);
+	if (!err_is(e))
+		e = assess_name_chain(t, buf_peek(&key_pem), &chain_pem);
 	if (!err_is(e))
 		e = credential_add(c, buf_peek(&chain_pem), buf_peek(&key_pem));
 	buf_fini(&chain_pem);

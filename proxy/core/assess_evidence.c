@@ -39,7 +39,8 @@ struct sides {
 static struct sides sides_of(const struct assess_question *q)
 {
 	return (struct sides){
-		.sets = {assess_tenant_cas(q->worker, q->tenant), assess_gate_cas(q->worker)},
+		.sets = {q->worker ? assess_tenant_cas(q->worker, q->tenant) : q->cas[0],
+			q->worker ? assess_gate_cas(q->worker) : q->cas[1]},
 		.rules = {{.require_eku = false, .allow_other_names = true},
 			{.require_eku = true, .allow_other_names = q->tenant->other_names}},
 	};

@@ -99,34 +99,42 @@ static uint32_t random_below(void *arg, uint32_t n)
 	return n == UINT32_MAX ? worker_random() : worker_random() % (n + 1);
 }
 
-/* DNS-1..DNS-3: what both SRV answers together mean. */
-static struct err judge_targets(struct dial *d)
+struct err dial_targets(const struct domain *domain, const struct resolve_answer *const answers[2],
+	struct srv_set *out)
 {
-	struct err main_error = status_error(d->answers[0]->status);
-	struct err direct_error = status_error(d->answers[1]->status);
+	struct err main_error = status_error(answers[0]->status);
+	struct err direct_error = status_error(answers[1]->status);
 	if (main_error.code == ERR_DNS_BOGUS || direct_error.code == ERR_DNS_BOGUS)
 		return err_make(ERR_DNS_BOGUS);
 	if (err_is(main_error))
 		return main_error; /* DNS-3: temporary, never the fall-back to A */
 	/* Room for both: the larger share goes to the name that everybody publishes. */
-	take_records(&d->places->srv, d->answers[1], true);
-	if (d->places->srv.count > SRV_MAX / 2)
-		d->places->srv.count = SRV_MAX / 2;
-	take_records(&d->places->srv, d->answers[0], false);
-	switch (srv_judge(&d->places->srv)) {
+	take_records(out, answers[1], true);
+	if (out->count > SRV_MAX / 2)
+		out->count = SRV_MAX / 2;
+	take_records(out, answers[0], false);
+	switch (srv_judge(out)) {
 	case SRV_NO_SERVICE:
 		return err_make(ERR_DNS_NO_SERVICE);
 	case SRV_USE:
-		srv_order(&d->places->srv, random_below, NULL);
 		return err_ok();
 	case SRV_FALLBACK:
 		break;
 	}
 	if (err_is(direct_error))
 		return direct_error;
-	d->places->srv.count = 1;
-	d->places->srv.records[0] = (struct srv_record){.port = DEFAULT_PORT, .target = d->domain};
+	out->count = 1;
+	out->records[0] = (struct srv_record){.port = DEFAULT_PORT, .target = *domain};
 	return err_ok();
+}
+
+static struct err judge_targets(struct dial *d)
+{
+	const struct resolve_answer *const answers[] = {d->answers[0], d->answers[1]};
+	struct err e = dial_targets(&d->domain, answers, &d->places->srv);
+	if (!err_is(e) && d->places->srv.count > 1)
+		srv_order(&d->places->srv, random_below, NULL);
+	return e;
 }
 
 static void on_srv(struct dial *d, const struct answer *answer)

@@ -23,16 +23,22 @@ static bool is_failure(const struct resolve_answer *a)
 }
 
 /* As far as the answers are there. */
-bool proofs_zone_is_signed(const struct proofs *p)
+static bool shows_signed_zone(const struct resolve_answer *const srv[2])
 {
 	for (size_t i = 0; i < 2; i++) {
-		if (p->srv[i] && p->srv[i]->secure && !is_failure(p->srv[i]))
+		if (srv[i] && srv[i]->secure && !is_failure(srv[i]))
 			return true;
 	}
 	return false;
 }
 
-static void dane_clear(struct proofs_dane *d)
+bool proofs_zone_is_signed(const struct proofs *p)
+{
+	const struct resolve_answer *const srv[] = {p->srv[0], p->srv[1]};
+	return shows_signed_zone(srv);
+}
+
+void proofs_dane_clear(struct proofs_dane *d)
 {
 	for (size_t i = 0; i < d->count; i++)
 		mem_free(d->targets[i].tlsa);
@@ -51,8 +57,8 @@ static void forget_srv(struct proofs *p)
 void proofs_dane_free(struct proofs *p)
 {
 	forget_srv(p);
-	dane_clear(&p->dane);
-	dane_clear(&p->coming);
+	proofs_dane_clear(&p->dane);
+	proofs_dane_clear(&p->coming);
 }
 
 static struct err temporary(enum resolve_status status)
@@ -71,21 +77,20 @@ static void dane_done(struct proofs *p)
 	for (size_t i = 0; i < d->count; i++)
 		passes |= d->targets[i].e.code == ERR_DANE_FAILED;
 	p->dane_until = worker_wall_s() + (passes ? DNS_FAILED_S : ttl);
-	dane_clear(&p->dane);
+	proofs_dane_clear(&p->dane);
 	p->dane = *d;
 	*d = (struct proofs_dane){0};
 	forget_srv(p);
 	proofs_arrived(p, PROOFS_DANE);
 }
 
-/* What both answers mean together, before any TLSA record is asked for (RFC 7673 3.1). */
-static struct err judge_srv(struct proofs *p)
+struct err proofs_of_srv(const struct resolve_answer *const srv[2], bool *partial)
 {
-	const struct resolve_answer *a = p->srv[0], *b = p->srv[1];
+	const struct resolve_answer *a = srv[0], *b = srv[1];
 	if (a->status == RESOLVE_BOGUS || b->status == RESOLVE_BOGUS)
 		return err_make(ERR_DNS_BOGUS);
 	for (size_t i = 0; i < 2; i++) {
-		if (p->srv[i]->status == RESOLVE_DATA && !p->srv[i]->secure)
+		if (srv[i]->status == RESOLVE_DATA && !srv[i]->secure)
 			return err_make(ERR_DANE_INSECURE);
 	}
 	bool data = a->status == RESOLVE_DATA || b->status == RESOLVE_DATA;
@@ -93,9 +98,9 @@ static struct err judge_srv(struct proofs *p)
 	 * take DANE away with it (RFC 7673 3.4). Where nothing does, a resolver that is down
 	 * takes nothing from the other proofs (F11). */
 	if (!data && (is_failure(a) || is_failure(b)))
-		return proofs_zone_is_signed(p) ? err_make(ERR_DANE_FAILED)
-						: temporary(is_failure(a) ? a->status : b->status);
-	p->coming.partial = is_failure(a) || is_failure(b);
+		return shows_signed_zone(srv) ? err_make(ERR_DANE_FAILED)
+					      : temporary(is_failure(a) ? a->status : b->status);
+	*partial = is_failure(a) || is_failure(b);
 	return data ? err_ok() : err_make(ERR_DANE_NONE);
 }
 
@@ -108,10 +113,8 @@ static bool has_target(const struct proofs_dane *d, const struct resolve_srv *r)
 	return false;
 }
 
-static void take_targets(struct proofs *p, bool direct)
+static void take_targets(struct proofs_dane *d, const struct resolve_answer *a, bool direct)
 {
-	struct proofs_dane *d = &p->coming;
-	const struct resolve_answer *a = p->srv[direct];
 	for (size_t i = 0; a->status == RESOLVE_DATA && i < a->srv_count; i++) {
 		const struct resolve_srv *r = &a->srv[i];
 		if (r->no_service || has_target(d, r))
@@ -128,12 +131,18 @@ static void take_targets(struct proofs *p, bool direct)
 	}
 }
 
+void proofs_take_targets(struct proofs_dane *d, const struct resolve_answer *const srv[2])
+{
+	d->targets = mem_alloc(PROOFS_TARGETS_MAX * sizeof *d->targets);
+	take_targets(d, srv[0], false);
+	take_targets(d, srv[1], true);
+}
+
 static void ask_targets(struct proofs *p)
 {
 	struct proofs_dane *d = &p->coming;
-	d->targets = mem_alloc(PROOFS_TARGETS_MAX * sizeof *d->targets);
-	take_targets(p, false);
-	take_targets(p, true);
+	const struct resolve_answer *const srv[] = {p->srv[0], p->srv[1]};
+	proofs_take_targets(d, srv);
 	p->questions = (int)d->count;
 	for (size_t i = 0; i < d->count; i++)
 		ask_addr(p->worker->asker, &d->targets[i].name, AF_INET, p->ticket,
@@ -156,7 +165,8 @@ static void on_srv(struct proofs *p, const struct answer *answer)
 	p->srv[which] = mem_dup(&answer->dns, sizeof answer->dns);
 	if (--p->questions > 0)
 		return;
-	p->coming.e = judge_srv(p);
+	const struct resolve_answer *const both[] = {p->srv[0], p->srv[1]};
+	p->coming.e = proofs_of_srv(both, &p->coming.partial);
 	if (err_is(p->coming.e))
 		dane_done(p);
 	else
@@ -242,7 +252,7 @@ void proofs_dane_start(struct proofs *p)
 {
 	struct asker *a = p->worker->asker;
 	p->questions = 2;
-	dane_clear(&p->coming);
+	proofs_dane_clear(&p->coming);
 	ask_srv(a, "_xmpp-server._tcp", &p->domain, p->ticket, TAG_SRV);
 	ask_srv(a, "_xmpps-server._tcp", &p->domain, p->ticket, TAG_SRV_DIRECT);
 }

@@ -19,6 +19,7 @@
 enum { TICK_MS = 250, CLASS_IN = 1, RCODE_NXDOMAIN = 3 };
 enum {
 	TYPE_A = 1,
+	TYPE_NS = 2,
 	TYPE_AAAA = 28,
 	TYPE_SRV = 33,
 	TYPE_DNSKEY = 48,
@@ -123,6 +124,20 @@ static void add_srv(struct resolve_answer *a, const unsigned char *p, size_t len
 		a->srv[a->srv_count++] = srv;
 }
 
+/* Of a server that has no host's name nobody could ask anything. */
+static void add_server(struct resolve_answer *a, const unsigned char *p, size_t len)
+{
+	char name[256];
+	struct resolve_srv server = {.port = 53};
+	if (!read_name(p, len, name, sizeof name) ||
+		err_is(domain_parse(slice_str(name), &server.target)))
+		return;
+	if (a->srv_count == RESOLVE_SRV_MAX)
+		a->srv_dropped++;
+	else
+		a->srv[a->srv_count++] = server;
+}
+
 static void add_address(struct resolve_answer *a, int type, const unsigned char *p, size_t len)
 {
 	if (a->addr_count == RESOLVE_ADDR_MAX)
@@ -187,6 +202,8 @@ static void read_records(
 		size_t len = (size_t)result->len[i];
 		if (type == TYPE_SRV)
 			add_srv(a, p, len);
+		else if (type == TYPE_NS)
+			add_server(a, p, len);
 		else if (is_raw(type))
 			add_raw(raw, p, len);
 		else
@@ -312,6 +329,13 @@ void resolve_caa(struct resolver *r, const struct domain *name, struct ticket ti
 	char full[FULL_NAME_MAX];
 	snprintf(full, sizeof full, "%s.", name->name);
 	ask(r, full, TYPE_CAA, ticket, tag);
+}
+
+void resolve_ns(struct resolver *r, const struct domain *name, struct ticket ticket, int tag)
+{
+	char full[FULL_NAME_MAX];
+	snprintf(full, sizeof full, "%s.", name->name);
+	ask(r, full, TYPE_NS, ticket, tag);
 }
 
 void resolve_root(struct resolver *r, struct ticket ticket, int tag)

@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import tempfile
@@ -14,6 +15,7 @@ PROGRAM = "opt/gate/bin/fedgate"
 UNIT = "opt/gate/lib/systemd/system/fedgate.service"
 SYSUSERS = "opt/gate/lib/sysusers.d/fedgate.conf"
 CONFIGURATION = "etc/fedgate/fedgate.ini"
+DNS_OF_THE_LIBRARIES = re.compile("(uv_)?get(addr|name)info|gethostby|(__)?res_|getaddrinfo_a")
 
 
 class Install(unittest.TestCase):
@@ -52,6 +54,15 @@ class Install(unittest.TestCase):
         self.assertIn(f"\nExecStart=/{PROGRAM} serve --config /{CONFIGURATION}\n", unit)
         self.assertIn(f"\nExecReload=/{PROGRAM} reload --config /{CONFIGURATION}\n", unit)
         self.assertNotIn("/usr/local", unit)
+
+    def test_the_program_has_no_other_way_to_dns_than_libunbound(self):
+        """D14: neither the C library's resolver nor libuv's thread pool around it."""
+        self.make("install")
+        done = subprocess.run(["nm", "-D", "--undefined-only", self.dest / PROGRAM],
+                              capture_output=True, text=True, check=True)
+        wanted = {line.split()[1].partition("@")[0] for line in done.stdout.splitlines()}
+        self.assertIn("ub_resolve_async", wanted)
+        self.assertEqual({name for name in wanted if DNS_OF_THE_LIBRARIES.match(name)}, set())
 
     def test_a_configuration_is_never_overwritten(self):
         self.make("install")

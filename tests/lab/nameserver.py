@@ -5,6 +5,7 @@
     names.start()                      # names.anchor: the trust anchor file for libunbound
     names.set("gondor.example", "A", "10.99.0.77"); names.commit()
     names.tlsa("xmpp.gondor.example", 5269, 3, 1, 1, identity.chain)
+    names.lines["example."] = text                    # of a zone file, as they are
 
 It answers everything (the root is its own), so a resolver that forwards to it learns of every
 other name that there is none. Further zones: "unsigned" (a delegation without DS) and "bogus"
@@ -81,7 +82,7 @@ class NameServer:
         self.host, self.ttl, self.process = host, ttl, None
         self.zones = {".": "signed", "example.": "signed",
                       **{_absolute(zone): how for zone, how in (zones or {}).items()}}
-        self.records = {}
+        self.records, self.lines = {}, {}
         self._serial = 0
         self.dir = host.directory("knot", user="knot")
         for part in ("run", "db", "zones"):
@@ -165,7 +166,7 @@ class NameServer:
         for (name, kind), values in sorted(self.records.items()):
             if self._zone_of(name) == zone:
                 lines += [f"{name} {self.ttl} {kind} {value}" for value in values]
-        return "\n".join(lines) + "\n"
+        return "\n".join(lines) + "\n" + self.lines.get(zone, "")
 
     def write(self):
         self._serial += 1

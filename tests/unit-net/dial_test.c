@@ -68,6 +68,26 @@ static void a_lower_priority_waits_for_the_higher_to_fail(void **state)
 	assert_int_equal(the.port, fake_ports[1]);
 }
 
+/* D15: all of IPv6 is a black hole, or leads to where nobody is dialled. */
+static void a_black_hole_of_ipv6_costs_a_quarter_of_a_second(void **state)
+{
+	(void)state;
+	fake_ports[0] = listen_at("::1", 0, true);
+	(void)listen_at("127.0.0.2", fake_ports[0], false);
+	static const struct {
+		const char *six;
+		uint64_t least_ms, most_ms;
+	} rows[] = {{"::1", 200, 450}, {"fc00::1, fe80::1, ::ffff:10.0.0.1", 0, 150}};
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		dial_it(RECORDS({"a.example", FAKE_SRV, RESOLVE_DATA, "1 @0 x.example", 0},
+			{"x.example", FAKE_AAAA, RESOLVE_DATA, rows[i].six, 0},
+			{"x.example", FAKE_A, RESOLVE_DATA, "127.0.0.2", 0}));
+		assert_string_equal(the.where, "127.0.0.2");
+		assert_in_range(the.at_ms, rows[i].least_ms, rows[i].most_ms);
+		dial_stop(&the.dial);
+	}
+}
+
 static void a_broken_family_does_not_hold_up_the_other(void **state)
 {
 	(void)state;
@@ -239,6 +259,7 @@ int main(void)
 		DIAL_TEST(behind_a_black_hole_the_second_address_comes_in_time),
 		DIAL_TEST(targets_of_one_priority_race_like_addresses),
 		DIAL_TEST(a_lower_priority_waits_for_the_higher_to_fail),
+		DIAL_TEST(a_black_hole_of_ipv6_costs_a_quarter_of_a_second),
 		DIAL_TEST(a_broken_family_does_not_hold_up_the_other),
 		DIAL_TEST(an_answer_that_comes_behind_the_connection_changes_nothing),
 		DIAL_TEST(an_attempt_that_lost_the_race_gets_its_chance_later),

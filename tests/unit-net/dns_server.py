@@ -10,6 +10,7 @@ relay that misbehaves for some names. Prints "PORT ANCHOR WRONG-ANCHOR", ends wh
   stripped.signed.example, *.stripped.signed.example: the answer without its signatures
   expired.signed.example: signed with the zone's key, until a year ago
   late-N.example       A 192.0.2.N, after 0.7 s
+  noedns.example, noedns.signed.example: FORMERR to questions with EDNS
   record-BYTES.example TLSA with so many bytes
   .                    a key, without a signature
   count-K.NAME         A 10.0.HI.LO: how often NAME was asked for
@@ -59,6 +60,7 @@ _xmpp-server._tcp.odd SRV 1 2 5269 bad\\032name
 _xmpp-server._tcp.odd SRV 1 3 5269 nul\\000byte
 _xmpp-server._tcp.odd SRV 1 4 5269 dot\\.in.label
 _xmpp-server._tcp.odd SRV 1 5 5269 x.full
+_xmpp-server._tcp.odd SRV 1 6 5269 192.0.2.1.
 _xmpp-server._tcp.onlyodd SRV 1 1 0 x.full
 short 1 A 192.0.2.3
 zero 0 A 192.0.2.4
@@ -69,6 +71,7 @@ tosigned CNAME www.signed
 odd CNAME an\\.odd.full
 an\\.odd.full A 192.0.2.8
 private A 127.0.0.1
+noedns A 192.0.2.11
 loop1 CNAME loop2
 loop2 CNAME loop1
 """.replace("{hash}", 32 * "ab")
@@ -88,6 +91,7 @@ outside CNAME x.full.example.
 stripped A 192.0.2.9
 _5269._tcp.stripped TLSA 3 1 1 {hash}
 expired A 192.0.2.10
+noedns A 192.0.2.12
 """.replace("{hash}", 32 * "ab") + "".join(
     "_5271._tcp.www TLSA 3 1 1 %064x\n" % n for n in range(40))
 CONF = """server:
@@ -224,6 +228,10 @@ def scripted(query, udp):
         return query.to_wire()[:2] + b"\x84\x00\xff\xff\xff\xff\xff\xff\xff\xff garbage"
     if name.endswith(("servfail.example.", "refused.example.")):
         reply.set_rcode(dns.rcode.SERVFAIL if "servfail" in name else dns.rcode.REFUSED)
+        return reply.to_wire()
+    if name.startswith("noedns.") and query.edns >= 0:
+        reply.use_edns(False)
+        reply.set_rcode(dns.rcode.FORMERR)
         return reply.to_wire()
     if name.endswith("many.example."):
         return many(query, kind, udp).to_wire(max_size=65535)

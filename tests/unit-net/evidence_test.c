@@ -113,7 +113,7 @@ static void expect(const struct evidence *e, enum evidence_outcome outcome, enum
 
 /* ---- PKIX ---- */
 
-/* DANE-3, DNS-5; RFC 7673 4.1: {R}, or {R, H} where the SRV record is secure. */
+/* DANE-3, DNS-5, D03; RFC 7673 4.1: {R}, or {R, H} where the SRV record is secure. */
 static void the_target_is_a_name_of_the_peer_only_where_dnssec_says_so(void **state)
 {
 	(void)state;

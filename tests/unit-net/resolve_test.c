@@ -199,6 +199,7 @@ static void cnames_are_followed(void **state)
 	assert_int_equal(a->srv_count, 2);
 }
 
+/* D05: port 0, bytes that no host name has, an address in place of a name */
 static void records_that_cannot_be_dialled_are_left_out(void **state)
 {
 	(void)state;
@@ -379,6 +380,19 @@ static void an_answer_that_does_not_fit_is_never_none(void **state)
 		assert_int_equal(a->srv_count, RESOLVE_SRV_MAX);
 	else
 		assert_int_equal(a->status, RESOLVE_FAILED);
+}
+
+/* D10: without EDNS there are no signatures, and where they are due that is no excuse. */
+static void a_server_without_edns_is_believed_where_nothing_is_signed(void **state)
+{
+	(void)state;
+	const struct resolve_answer *a = answer_to("noedns.example", AF_INET);
+	assert_int_equal(a->status, RESOLVE_DATA);
+	assert_string_equal(address_text(a, 0), "192.0.2.11");
+	assert_false(a->secure);
+	a = answer_to("noedns.signed.example", AF_INET);
+	assert_true(a->status == RESOLVE_BOGUS || a->status == RESOLVE_FAILED);
+	assert_int_equal(a->addr_count, 0);
 }
 
 /* ---- cache: DNS-7 ---- */
@@ -574,6 +588,7 @@ int main(void)
 		RESOLVE_TEST(the_end_of_a_chain_of_aliases_is_told),
 		RESOLVE_TEST(a_root_that_fails_validation_is_told_from_one_that_does_not_answer),
 		RESOLVE_TEST(an_answer_that_does_not_fit_is_never_none),
+		RESOLVE_TEST(a_server_without_edns_is_believed_where_nothing_is_signed),
 		RESOLVE_TEST(answers_are_cut_at_their_maximum),
 		RESOLVE_TEST(times_to_live_are_kept_within_bounds),
 		RESOLVE_TEST(what_was_asked_is_not_asked_again),

@@ -161,7 +161,8 @@ class Webs(unittest.TestCase):
         return next(one for one in decision["steps"] if one["name"] == "posh")
 
     def test_each_web_server_gets_the_answer_of_its_class(self):
-        """POSH-1, POSH-2, POSH-3, POSH-7, POSH-8, POSH-9; P01..P19"""
+        """POSH-1, POSH-2, POSH-3, POSH-7, POSH-8, POSH-9; P01, P03, P04, P05, P07, P08, P09,
+        P11, P12, P19."""
         for domain, (_, code, accepted) in self.rows.items():
             with self.subTest(domain):
                 said, took = self.heard[domain]
@@ -318,7 +319,7 @@ class Flood(unittest.TestCase):
         self.assertEqual(2, len({one["n"] for one in self.stage.gate.events("refused")}))
 
     def test_domains_that_hang_delay_nobody_else(self):
-        """More of them than there are places."""
+        """P19: more of them than there are places."""
         for number in range(3 * self.PLACES):
             self.web.at(f"d{number}.hang.example", evilweb.hang)
         pairs = [(f"d{number}.hang.example", SHIRE) for number in range(3 * self.PLACES)]

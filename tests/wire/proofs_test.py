@@ -288,6 +288,8 @@ class Inbound(unittest.TestCase):
         stage.names.peer("two.example", stage.world.address, starttls=5500, direct=5501)
         stage.names.tlsa("xmpp.two.example", 5500, 3, 1, 1, one.chain)
         stage.names.tlsa("xmpp.two.example", 5501, 3, 1, 1, two.chain)
+        # The certificate names the target alone: that is enough where we dial, and not here.
+        w.domain("target.example", stage.ca.issue("xmpp.hoster.example"), host="xmpp.hoster.example")
         cls.crowd = [f"crowd{n}.example" for n in range(4)]
         for domain in cls.crowd:
             w.site(domain, document(w.stranger))
@@ -329,6 +331,8 @@ class Inbound(unittest.TestCase):
         ("posh-pkix.example", "strict.example", {"by": "pkix"}),
         ("posh-dane.example", "shire.example", "FG-D12"),
         ("plain.example", "strict.example", {"by": "pkix", "dane": "none"}),
+        ("target.example", "shire.example", "dialback"),
+        ("target.example", "strict.example", "FG-C05"),
         ("nothing.example", "shire.example", "dialback"),
         ("nothing.example", "strict.example", "FG-C04"),
         ("pinned.example", "careful.example", {"by": "pin"}),
@@ -354,9 +358,12 @@ class Inbound(unittest.TestCase):
             peer.header(domain, tenant)
             up = self.gate.wait_event("stream-up", 5, mark, leg="W-IN", **{"from": domain})
             self.assertEqual({key: up.get(key) for key in wanted}, wanted)
+            leaf = base64.b64decode(fingerprint(self.world.who[domain]))[:8].hex()
+            self.assertEqual((up["leaf"], up["tls"], up["trust"]), (leaf, "TLSv1.3", "trusted"))
 
     def test_every_row_of_the_table(self):
-        """DANE-1, DANE-5, DANE-10, EXT-2, POSH-4, POSH-5, P20, C27, D01, D04."""
+        """DANE-1, DANE-3, DANE-5, DANE-10, DNA-4, EXT-2, POSH-4, POSH-5; P20, C27, D01, D03,
+        D04."""
         before = self.canary.bytes
         for domain, tenant, wanted in self.ROWS:
             with self.subTest(domain=domain, tenant=tenant):

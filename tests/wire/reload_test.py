@@ -16,7 +16,7 @@ import common
 from crowd import Crowd, tenant_name
 from lab import gate as lab_gate
 from lab import inotify
-from script import attribute, message
+from script import attribute, header, message
 from stage import BACKEND, Stage
 
 TENANTS, PAIRS = 10000, 200
@@ -306,6 +306,7 @@ class Reload(unittest.TestCase):
         self.works(elsewhere, "rohan.example", "bree.example", "elsewhere")
 
     def test_an_authority_that_is_no_longer_trusted_proves_no_stream_any_more(self):
+        """C28: and who comes after the reload is judged without it, until it is there again."""
         self.stage.tenant("bree.example", policy=VERIFIED)
         own = self.gate.dir / "own.pem"
         shutil.copyfile(self.stage.other_ca.root, own)
@@ -319,6 +320,16 @@ class Reload(unittest.TestCase):
         self.stage.tenant("shire.example", policy=trusted)
         self.reload(changed=1)
         self.assertIn("<stream:error>", friend.expect_closed(5))
+        with self.stage.connect() as again:
+            again.header("rohan.example", "shire.example")
+            again.starttls("shire.example", self.stage.other_ca.issue("rohan.example"))
+            again.send(header("rohan.example", "shire.example"))
+            self.assertIn("FG-C04", again.expect_closed(12))
+        self.stage.tenant("shire.example", policy={**trusted, "ca_file": own})
+        self.reload(changed=1)
+        friend = self.proven("rohan.example", "shire.example",
+                             identity=self.stage.other_ca.issue("rohan.example"))
+        self.works(friend, "rohan.example", "shire.example", "again")
         self.works(other, "gondor.example", "shire.example", "other")
 
     def test_a_stricter_policy_ends_outbound_streams_that_do_not_reach_it(self):
@@ -340,6 +351,9 @@ class Reload(unittest.TestCase):
     # Tenants
 
     def test_a_removed_tenant_s_streams_are_closed_with_host_gone(self):
+        """C24: though its neighbour's certificate, which was its own too, goes on naming it."""
+        both = self.stage.ca.issue("shire.example", "bree.example")
+        self.stage.identities.update({"shire.example": both, "bree.example": both})
         self.begin("shire.example", "bree.example", peers=("rohan.example",))
         gone = self.proven("rohan.example", "shire.example")
         stays = self.proven("rohan.example", "bree.example")
@@ -356,6 +370,10 @@ class Reload(unittest.TestCase):
         self.works(stays, "rohan.example", "bree.example", "stays")
         with self.assertRaises((ssl.SSLError, ConnectionError)):
             self.stage.direct("shire.example")
+        with self.stage.direct("bree.example", self.stage.identity("rohan.example")) as peer:
+            peer.header("rohan.example", "shire.example", answered=False)
+            self.assertIn("<host-unknown ", peer.expect_closed(5))
+        self.assertEqual(self.serial_shown("bree.example"), self.serial_of(both))
 
     def test_a_neighbour_that_is_removed_gets_nothing_more(self):
         """ADR-8: a stream inside the gate ends with either of the two."""

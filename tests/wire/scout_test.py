@@ -182,6 +182,7 @@ class Scout(unittest.TestCase):
         self.assertEqual(self.gate.events("not-asked", self.mark), [])
 
     def test_a_scout_that_stands_still_fails_questions_in_time_and_nothing_else(self):
+        """D08: whatever it is that keeps it busy."""
         self.begin("rohan.example", "gondor.example")
         rohan = self.dial("rohan.example")
         self.delivers("rohan.example", rohan, "before")

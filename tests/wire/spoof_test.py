@@ -127,7 +127,7 @@ class Spoofing(unittest.TestCase):
             self.refused(peer, "policy-violation", "FG-S16")
 
     def test_the_sender_before_tls_does_not_count(self):
-        """TLS-2: only the header behind TLS does; there it is another domain's certificate."""
+        """TLS-2, C05: only the header behind TLS does; there it is another domain's certificate."""
         with self.stage.connect() as peer:
             peer.header("rohan.example", "trusting.example")
             peer.starttls("trusting.example", self.stage.identity("rohan.example"))
