@@ -264,13 +264,16 @@ static void take_endpoint(struct outgoing *o, const struct dial_endpoint *at)
 
 /* P15: what has ended is not believed while the next is looked for, unless another proof is there.
  */
-static bool has_ended(const struct outgoing *o, struct proofs_view known)
+static bool end_if_over(struct outgoing *o, struct proofs_view known)
 {
 	struct weighed w;
 	if (!renewal_is_over(&o->renewal, worker_wall_s()))
 		return false;
 	weigh(o, known, NULL, NULL, true, &w);
-	return w.v.decision != POLICY_ACCEPT;
+	if (w.v.decision == POLICY_ACCEPT)
+		return false;
+	close_for(o, assess_over(&w.c, &w.v, o->assessed.by));
+	return true;
 }
 
 static void judge_again(struct outgoing *o, bool late)
@@ -285,7 +288,9 @@ static void judge_again(struct outgoing *o, bool late)
 	}
 	unsigned missing = proofs_missing(o->worker, &o->config.remote, o->wants);
 	bool there = endpoint_now(o, known.dane, &at);
-	if (missing && !late && !has_ended(o, known)) {
+	if (missing && end_if_over(o, known))
+		return;
+	if (missing && !late) {
 		ask(o, o->wants);
 		if (o->wait && !o->late.place)
 			timer_start(o->worker->timers, &o->late, PROOF_MS, on_late, o);
