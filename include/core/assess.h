@@ -10,6 +10,7 @@
 #include "core/channel.h"
 #include "core/dial.h"
 #include "core/proofs.h"
+#include "core/renewal.h"
 #include "keys/credential.h"
 #include "net/tls.h"
 #include "trust/identity.h"
@@ -62,20 +63,24 @@ struct err assess_certificate(const struct assess_question *q);
 /* What an assessment came to: for the log and for later (DNA-4). */
 struct assessment {
 	enum level level;
-	enum proof_kind by;     /* what gives the level; PROOF_KINDS: nothing */
-	bool proven;            /* the domain is bound to what was shown in TLS */
-	int64_t judge_again;    /* 0: never */
-	struct err certificate; /* PKIX's word */
-	const char *dnssec;     /* "secure", "insecure", "bogus", "failed"; NULL: nobody looked */
-	char leaf[17];          /* SHA-256, its beginning */
-	char dane[48];          /* "match 3 1 1", "none", ... (DANE-10) */
-	char posh[120];         /* the document's URL */
-	char names[120];        /* those presented, when they are of interest */
-	char evidence[64];      /* what did not prove it: "pkix:FG-C05 posh:FG-P01" */
+	enum proof_kind by;         /* what gives the level; PROOF_KINDS: nothing */
+	bool proven;                /* the domain is bound to what was shown in TLS */
+	struct renewal_proof rests; /* on what, and for how long */
+	struct err certificate;     /* PKIX's word */
+	const char *dnssec; /* "secure", "insecure", "bogus", "failed"; NULL: nobody looked */
+	char leaf[17];      /* SHA-256, its beginning */
+	char dane[48];      /* "match 3 1 1", "none", ... (DANE-10) */
+	char posh[120];     /* the document's URL */
+	char names[120];    /* those presented, when they are of interest */
+	char evidence[64];  /* what did not prove it: "pkix:FG-C05 posh:FG-P01" */
 };
 struct assessment assess_outcome(const struct assess_question *q, const struct policy_case *c,
 	const struct policy_verdict *v);
 
+/* No more is waited for, because of this: ERR_PROOF_LATE; ERR_BUDGET: whoever came may not make us
+ * look; ERR_LIMIT: there was no room to, which is as if DNS and the web had failed. DANE that is
+ * not known is looked at again before long. */
+void assess_give_up(struct policy_case *c, enum err_code why);
 /* Whether it was refused for what could not be found out just now, rather than for what is so. */
 bool assess_passes(const struct assess_question *q, const struct policy_case *c,
 	const struct policy_verdict *v, enum proof_kind rested_on);

@@ -6,6 +6,7 @@
 #include "core/delegation.h"
 #include "core/outgoing.h"
 #include "core/proofs.h"
+#include "core/renewal.h"
 #include "core/route.h"
 #include "xmpp/stream_in.h"
 
@@ -34,7 +35,10 @@ struct pair_out {
 	struct outgoing *check; /* the question to the backend */
 	struct delegation_wait *look;
 	struct proofs_wait *waits[2]; /* what sender and target publish is being found out */
-	struct tenant *neighbour; /* held; the remote is a tenant here and proven so; else NULL */
+	struct tenant *neighbour;  /* held; the remote is a tenant here and proven so; else NULL */
+	struct renewal renewal[2]; /* of what sender and target have proven to each other */
+	struct timer again;
+	bool judging_again;
 	enum delegation_state points; /* where the sender's DNS pointed when that was judged */
 	struct route *route;
 	struct timer hold;
@@ -59,7 +63,6 @@ void pair_out_look(struct pair_out *po); /* is the remote one? then pair_out_hol
 void pair_out_stop_looking(struct pair_out *po);
 /* Whether the tenants of the pair may speak to each other, under the rules of both; *sender is what
  * the sender has proven (ADR-8). */
-struct err pair_out_judge_inside(
-	const struct pair_out *po, struct tenant *neighbour, enum level *sender);
+struct err pair_out_judge_inside(struct pair_out *po, struct tenant *neighbour, enum level *sender);
 
 #endif

@@ -1,11 +1,13 @@
 /* The inside of an inbound peer's stream: proxy/core/peer_in.c is the stream, peer_pairs.c its
- * pairs, peer_claims.c who the peer says it is and what proves that. */
+ * pairs, peer_claims.c who the peer says it is and what proves that, peer_standing.c what of it is
+ * still so. */
 #ifndef FEDGATE_CORE_PEER_IN_INSIDE_H
 #define FEDGATE_CORE_PEER_IN_INSIDE_H
 
 #include "core/decision.h"
 #include "core/delegation.h"
 #include "core/outgoing.h"
+#include "core/proofs.h"
 #include "core/renewal.h"
 #include "core/route.h"
 #include "xmpp/stream_in.h"
@@ -32,6 +34,7 @@ struct peer_in {
 	uint64_t began_ms;
 	uint64_t stanzas;
 	unsigned questions; /* db:verify that were answered */
+	unsigned looks;     /* look-ups for names that its certificate proves */
 };
 
 /* What hangs on a pair: its way, the question about its key, what proves it. */
@@ -66,10 +69,28 @@ void peer_in_note_pair(struct peer_in *p, const struct pair *pair, struct err wh
 void peer_in_note_not_valid(struct peer_in *p, const struct pair *pair, struct err why);
 void peer_in_keep_decision(struct peer_in *p, struct err why);
 
+struct peer_weighed {
+	struct policy_case c;
+	struct policy_verdict v;
+	struct assessment outcome;
+	bool passes; /* refused for what may be otherwise in a moment */
+};
+
 /* Who it says it is (peer_claims.c). */
 void peer_in_judge_peer(struct peer_in *p); /* the header's `from` */
 void peer_in_judge_pair(struct peer_in *p, struct pair *pair);
 void claim_end(struct claim *claim); /* NULL is fine; nobody is told */
+void peer_in_judge_pair_again(struct peer_in *p, struct pair *pair); /* one that is valid */
+/* rested_on: PROOF_KINDS the first time; late: why no more is waited for; ERR_OK: it is. */
+void peer_in_weigh(const struct peer_in *p, const struct domain *d, struct proofs_view known,
+	enum proof_kind rested_on, const struct evidence *pkix, enum err_code late,
+	struct peer_weighed *out);
+/* DB-15: what turns out to be true costs nothing. */
+void peer_in_give_back(struct peer_in *p, bool *paid);
+enum delegation_state peer_in_neighbour_points(const struct peer_in *p, const struct domain *d);
+bool peer_in_is_ours(const struct peer_in *p, const struct domain *d, enum delegation_state points);
+
+/* What of that still stands (peer_standing.c). */
 /* The pair has become valid. ERR_OK, or why it must not be (a reload came between). */
 struct err peer_in_note_valid(struct peer_in *p, struct pair *pair);
 /* ID-10, M-3, DANE-9, POSH-6: judges again what has run out and what a reload may have changed;
@@ -78,8 +99,6 @@ bool peer_in_proofs_hold(struct peer_in *p, bool all);
 /* How long until a proof runs out, at most `most`. */
 uint64_t peer_in_next_ms(const struct peer_in *p, uint64_t most);
 struct err peer_in_levels_hold(const struct peer_in *p);
-enum delegation_state peer_in_neighbour_points(const struct peer_in *p, const struct domain *d);
-bool peer_in_is_ours(const struct peer_in *p, const struct domain *d, enum delegation_state points);
 
 /* Pairs and proofs (peer_pairs.c). */
 void pair_in_end(struct pair_in *pi);

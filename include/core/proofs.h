@@ -17,11 +17,14 @@ enum proofs_kind { PROOFS_DANE = 1, PROOFS_POSH = 2 };
 /* A place that the domain names as its server. */
 struct proofs_target {
 	struct domain name;
+	struct domain base; /* where its TLSA records were looked for (DANE-7) */
 	uint16_t port;
 	bool direct_tls;
 	/* ERR_OK: `tlsa` holds usable records; ERR_DANE_NONE (also: not signed), _UNUSABLE;
 	 * _FAILED: bogus, or not to be had. */
 	struct err e;
+	bool bogus;
+	bool lost;             /* its addresses were not to be had, so it may be an alias */
 	struct tlsa_set *tlsa; /* owned, NULL unless ERR_OK */
 };
 
@@ -32,8 +35,8 @@ struct err proofs_of_tlsa(const struct answer *answer);
 
 struct proofs_dane {
 	/* ERR_OK: the SRV records are secure, the targets say more. ERR_DANE_INSECURE,
-	 * ERR_DANE_NONE (no SRV records): there is no DANE. ERR_DNS_BOGUS. ERR_DNS_FAILED,
-	 * ERR_DNS_TIMEOUT: not known. */
+	 * ERR_DANE_NONE (no SRV records): there is no DANE. ERR_DNS_BOGUS. ERR_DANE_FAILED: the
+	 * zone is signed, and not all could be had. ERR_DNS_FAILED, ERR_DNS_TIMEOUT: not known. */
 	struct err e;
 	/* One of the two services' SRV records could not be had, the other's are secure. */
 	bool partial;
@@ -54,8 +57,7 @@ void proofs_dane_clear(struct proofs_dane *d);
 struct proofs_view {
 	const struct proofs_dane *dane;
 	const struct posh_found *posh;
-	/* DANE is being found out, and DNSSEC has vouched for the SRV records: TLSA records are
-	 * owed. */
+	/* DANE is being found out, and the zone is signed: the answers are owed. */
 	bool dane_owed;
 };
 /* Borrowed until the loop turns. */
@@ -68,6 +70,10 @@ unsigned proofs_askable(const struct worker *w, const struct domain *d);
 unsigned proofs_missing(struct worker *w, const struct domain *d, unsigned kinds);
 /* Whether asking for them starts a look-up that nobody has started. */
 bool proofs_cost(struct worker *w, const struct domain *d, unsigned kinds);
+
+/* A document that is known and will end soon is asked for again, in the background: what is known
+ * stays until there is better. For who means to rest on it for longer. */
+void proofs_look_ahead(struct worker *w, const struct domain *d);
 
 struct proofs_wait;
 /* news: in a later turn, at every arrival, until proofs_leave(). NULL when there is no room for one

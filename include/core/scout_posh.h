@@ -4,7 +4,10 @@
  *
  * A search starts at https://DOMAIN/.well-known/posh/xmpp-server.json and follows at most five
  * redirects and one reference, each hop checked like the first; all of it has one deadline. A
- * domain that cannot be in public DNS is never looked for (P16). */
+ * domain that cannot be in public DNS is never looked for (P16).
+ *
+ * A document that is asked for in the last quarter of its life, at most an hour before its end, is
+ * the answer, and starts the search for the next one; no failure of that replaces it (P15). */
 #ifndef FEDGATE_CORE_SCOUT_POSH_H
 #define FEDGATE_CORE_SCOUT_POSH_H
 

@@ -42,7 +42,8 @@ struct worker {
 	struct assessor *assessor;
 	struct dbkey_secret secret, previous_secret;
 	bool has_previous_secret, stopping;
-	unsigned generation; /* of the configuration: changes with every reload */
+	unsigned generation;  /* of the configuration: changes with every reload */
+	bool proofs_switched; /* by the reload under way: [proofs] dane or posh */
 	struct link *dirty_links;
 	struct buf plain;       /* one shared buffer for decrypted bytes */
 	struct actions actions; /* one shared step record */

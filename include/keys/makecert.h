@@ -13,6 +13,10 @@
 
 /* Further names are left out: nobody looks at them (POSH-5). */
 enum { MAKECERT_NAMES_MAX = 100 };
+/* The first second of 2026, the year this was written in: it cannot be earlier, so a clock that
+ * says so is wrong, and what is made by it would be over before it is used. A constant, and not the
+ * day of the build, for builds must not differ; it may be raised with a release. */
+#define MAKECERT_EARLIEST INT64_C(1767225600)
 
 struct makecert_wish {
 	const struct domain *const *names;

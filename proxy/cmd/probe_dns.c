@@ -312,7 +312,26 @@ static void look_at(struct probe *p, struct probe_target *t)
 		probe_own_tlsa(p, t);
 }
 
-/* DANE-5: who is called looks at the records of all targets, and not at their addresses. */
+/* As core/proofs_dane does it: DANE-7 for those who come. */
+static void take_published(struct probe *p, struct proofs_target *t)
+{
+	struct tlsa_set set;
+	const struct resolve_answer a = *lookup_addr(p->lookup, &t->name, AF_INET);
+	t->lost = a.status != RESOLVE_DATA && a.status != RESOLVE_NONE;
+	if (a.secure && a.aliased && domain_is_set(&a.canonical))
+		t->base = a.canonical;
+	(void)take_tlsa(p, &t->base, t->port, &set, &t->e);
+	if (t->e.code == ERR_DANE_NONE && !domain_eq(&t->base, &t->name)) {
+		t->base = t->name;
+		(void)take_tlsa(p, &t->base, t->port, &set, &t->e);
+	}
+	if (t->e.code == ERR_DANE_NONE && t->lost)
+		t->e = err_make(ERR_DANE_FAILED);
+	if (!err_is(t->e))
+		t->tlsa = mem_dup(&set, sizeof set);
+}
+
+/* DANE-5: who is called looks at the records of all targets. */
 static void ask_published(struct probe *p)
 {
 	struct proofs_dane *d = &p->published;
@@ -321,13 +340,8 @@ static void ask_published(struct probe *p)
 	if (err_is(d->e))
 		return;
 	proofs_take_targets(d, srv);
-	for (size_t i = 0; i < d->count; i++) {
-		struct proofs_target *t = &d->targets[i];
-		struct tlsa_set set;
-		(void)take_tlsa(p, &t->name, t->port, &set, &t->e);
-		if (!err_is(t->e))
-			t->tlsa = mem_dup(&set, sizeof set);
-	}
+	for (size_t i = 0; i < d->count; i++)
+		take_published(p, &d->targets[i]);
 }
 
 static void look_for_caa(struct probe *p)

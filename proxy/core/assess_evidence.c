@@ -177,14 +177,15 @@ static void dane_of_targets(
 	const struct assess_question *q, const struct proofs_dane *d, struct evidence *out)
 {
 	struct sides s = sides_of(q);
-	bool mismatch = false, unknown = d->partial, unusable = false;
+	bool mismatch = false, unknown = d->partial, unusable = false, bogus = false;
 	for (size_t i = 0; i < d->count; i++) {
 		const struct proofs_target *at = &d->targets[i];
 		unknown |= at->e.code == ERR_DANE_FAILED;
+		bogus |= at->bogus;
 		unusable |= at->e.code == ERR_DANE_UNUSABLE;
 		if (err_is(at->e))
 			continue;
-		struct tlsa_question t = tlsa_question(q, &s, &at->name);
+		struct tlsa_question t = tlsa_question(q, &s, &at->base);
 		t.only_3_and_2 = true;
 		struct tlsa_match m = tlsa_judge(at->tlsa, &t);
 		if (!err_is(m.e)) {
@@ -195,8 +196,8 @@ static void dane_of_targets(
 		unusable |= m.e.code == ERR_DANE_UNUSABLE;
 	}
 	if (unknown) { /* RFC 7673 3.4 */
-		set(out, EVIDENCE_FORBIDS, err_make(ERR_DANE_FAILED));
-		say(out, "failed");
+		set(out, EVIDENCE_FORBIDS, err_make(bogus ? ERR_DNS_BOGUS : ERR_DANE_FAILED));
+		say(out, bogus ? "bogus" : "failed");
 	} else if (mismatch && !d->cut) {
 		set(out, EVIDENCE_FORBIDS, err_make(ERR_DANE_MISMATCH));
 		say(out, "mismatch");
@@ -224,6 +225,11 @@ static void dane_published(const struct assess_question *q, struct evidence *out
 	case ERR_DNS_BOGUS:
 		set(out, EVIDENCE_FORBIDS, d->e);
 		say(out, "bogus");
+		break;
+	case ERR_DANE_FAILED:
+		out->secure = true;
+		set(out, EVIDENCE_FORBIDS, d->e);
+		say(out, "failed");
 		break;
 	case ERR_DNS_FAILED:
 	case ERR_DNS_TIMEOUT:
@@ -349,9 +355,11 @@ struct assessment assess_outcome(const struct assess_question *q, const struct p
 	struct assessment out = {.level = v->level,
 		.by = v->by,
 		.proven = v->level == LEVEL_TRUSTED,
-		.judge_again = v->judge_again,
+		.rests = {.by = v->by, .again = v->judge_again},
 		.certificate = word->outcome == EVIDENCE_PROVES ? err_ok() : word->why,
 		.dnssec = dnssec_word(&c->of[PROOF_DANE])};
+	if (v->by < PROOF_KINDS)
+		out.rests.until = c->of[v->by].not_after;
 	if (q->count && !err_is(cert_read(q->chain[0], &facts)))
 		hex_encode(facts.sha256, 8, out.leaf);
 	snprintf(out.dane, sizeof out.dane, "%.47s", c->of[PROOF_DANE].detail);
@@ -362,12 +370,31 @@ struct assessment assess_outcome(const struct assess_question *q, const struct p
 	return out;
 }
 
+static enum err_code given_up_for(enum proof_kind k, enum err_code why)
+{
+	if (why != ERR_LIMIT)
+		return why;
+	return k == PROOF_POSH ? ERR_POSH_BUSY : ERR_DNS_FAILED;
+}
+
+void assess_give_up(struct policy_case *c, enum err_code why)
+{
+	policy_give_up_waiting(c);
+	for (unsigned k = 0; k < PROOF_KINDS; k++) {
+		if (c->of[k].why.code != ERR_PROOF_LATE)
+			continue;
+		c->of[k].why = err_make(given_up_for((enum proof_kind)k, why));
+		if (k == PROOF_DANE)
+			c->of[k].not_after = worker_wall_s() + RENEWAL_MOST_S;
+	}
+}
+
+/* Bogus is not among them: like a mismatch it says no, and not that nobody answered. */
 static bool code_passes(enum err_code code)
 {
 	switch (code) {
 	case ERR_DNS_FAILED:
 	case ERR_DNS_TIMEOUT:
-	case ERR_DNS_BOGUS:
 	case ERR_DANE_FAILED:
 	case ERR_POSH_FETCH:
 	case ERR_POSH_TIMEOUT:
@@ -405,7 +432,10 @@ bool assess_passes(const struct assess_question *q, const struct policy_case *c,
 		if (forbids && !code_passes(c->of[k].why.code))
 			return false;
 	}
-	return code_passes(v->why.code) || code_passes(c->of[rested_on].why.code);
+	/* The address of a web server is no evidence: bogus, it is one more way not to get there.
+	 */
+	bool posh = rested_on == PROOF_POSH && c->of[PROOF_POSH].why.code == ERR_DNS_BOGUS;
+	return posh || code_passes(v->why.code) || code_passes(c->of[rested_on].why.code);
 }
 
 struct err assess_over(

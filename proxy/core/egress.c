@@ -345,7 +345,8 @@ static struct err rejudge_inside(struct pair_out *po, bool changed)
 	struct tenant *t = registry_find(po->egress->worker->registry, &po->pair->to);
 	if (!t)
 		return err_make(ERR_HOST_GONE);
-	struct err why = changed || t->version != po->neighbour->version
+	struct err why = changed || t->version != po->neighbour->version ||
+					 po->egress->worker->proofs_switched
 				 ? pair_out_judge_inside(po, t, &sender)
 				 : err_ok();
 	tenant_hold(t);

@@ -430,12 +430,12 @@ void outgoing_set_tenant(struct outgoing *o, struct tenant *t)
 	tenant_hold(t);
 	tenant_release(o->config.tenant);
 	o->config.tenant = t;
-	if (!changed)
-		return;
-	if (o->config.backend)
+	if (o->config.backend && changed)
 		leave_backend(o);
-	else if (o->state == OUTGOING_READY && outgoing_level(o) < t->floor_out)
+	if (o->config.backend || (!changed && !o->worker->proofs_switched))
+		return;
+	if (o->state == OUTGOING_READY && outgoing_level(o) < t->floor_out)
 		outgoing_close_stream(o); /* the next connection has to reach it */
 	else
-		outgoing_judge_soon(o); /* authorities and pins may be others */
+		outgoing_judge_soon(o); /* authorities, pins, proofs that count may be others */
 }

@@ -96,7 +96,7 @@ static bool endpoint_now(
 	const struct outgoing *o, const struct proofs_dane *d, struct dial_endpoint *out)
 {
 	*out = (struct dial_endpoint){.dane = err_make(ERR_DANE_INSECURE)};
-	if (!o->reached)
+	if (!o->reached || !(proofs_askable(o->worker, &o->config.remote) & PROOFS_DANE))
 		return true;
 	if (!d)
 		return false;
@@ -110,8 +110,9 @@ static bool endpoint_now(
 		const struct proofs_target *t = &d->targets[i];
 		if (t->port != out->port || !domain_eq(&t->name, &o->reached->target))
 			continue;
-		out->target = out->base = t->name;
-		out->dane = t->e;
+		out->target = t->name;
+		out->base = t->base;
+		out->dane = t->bogus ? err_make(ERR_DNS_BOGUS) : t->e;
 		out->tlsa = t->tlsa;
 		out->ttl = d->ttl;
 	}
@@ -183,7 +184,7 @@ static void prove(struct outgoing *o, bool late, struct actions *a)
 	}
 	outgoing_stop_proving(o);
 	note_weighed(o, &w);
-	renewal_proven(&o->renewal, w.v.judge_again);
+	renewal_proven(&o->renewal, &w.outcome.rests, worker_wall_s());
 	bool accepted = w.v.decision == POLICY_ACCEPT;
 	if (!accepted && w.c.of[PROOF_DANE].outcome == EVIDENCE_FORBIDS)
 		dial_skip_target(&o->dial); /* DANE-1: final for this endpoint */
@@ -235,7 +236,7 @@ static void close_for(struct outgoing *o, struct err why)
 	outgoing_close_stream(o);
 }
 
-/* P15: what passes is waited for; the proof holds so long. */
+/* P15: what passes is waited for while the proof holds. */
 static bool put_off(struct outgoing *o, const struct weighed *w, enum proof_kind rested_on)
 {
 	int64_t now = worker_wall_s();
@@ -245,7 +246,7 @@ static bool put_off(struct outgoing *o, const struct weighed *w, enum proof_kind
 		log_c("leg", o->config.leg), log_s("peer", domain_slice(&o->config.remote)),
 		log_c("by", proof_kind_name(rested_on)), log_c("evidence", w->outcome.evidence),
 		log_n("again_s", o->renewal.due - now),
-		log_n("left_s", o->renewal.since + RENEWAL_GRACE_S - now), log_end());
+		log_n("left_s", renewal_left(&o->renewal, now)), log_end());
 	return true;
 }
 
@@ -261,6 +262,20 @@ static void take_endpoint(struct outgoing *o, const struct dial_endpoint *at)
 	o->tlsa = tlsa;
 }
 
+/* P15: what has ended is not believed while the next is looked for, unless another proof is there.
+ */
+static bool end_if_over(struct outgoing *o, struct proofs_view known)
+{
+	struct weighed w;
+	if (!renewal_is_over(&o->renewal, worker_wall_s()))
+		return false;
+	weigh(o, known, NULL, NULL, true, &w);
+	if (w.v.decision == POLICY_ACCEPT)
+		return false;
+	close_for(o, assess_over(&w.c, &w.v, o->assessed.by));
+	return true;
+}
+
 static void judge_again(struct outgoing *o, bool late)
 {
 	struct weighed w;
@@ -273,6 +288,8 @@ static void judge_again(struct outgoing *o, bool late)
 	}
 	unsigned missing = proofs_missing(o->worker, &o->config.remote, o->wants);
 	bool there = endpoint_now(o, known.dane, &at);
+	if (missing && end_if_over(o, known))
+		return;
 	if (missing && !late) {
 		ask(o, o->wants);
 		if (o->wait && !o->late.place)
@@ -287,7 +304,7 @@ static void judge_again(struct outgoing *o, bool late)
 	if (w.v.decision == POLICY_ACCEPT) {
 		note_weighed(o, &w);
 		take_endpoint(o, &at);
-		renewal_proven(&o->renewal, w.v.judge_again);
+		renewal_proven(&o->renewal, &w.outcome.rests, worker_wall_s());
 	} else if (!put_off(o, &w, rested_on)) {
 		close_for(o, assess_over(&w.c, &w.v, rested_on));
 	} else {
@@ -306,13 +323,8 @@ void outgoing_judge_again(struct outgoing *o)
 {
 	if (o->state != OUTGOING_READY || o->closing_stream || o->judging_again)
 		return;
-	/* RFC 7671 7: found under the name behind an alias, which this way does not lead to. */
-	if (o->reached && !domain_eq(&o->reached->base, &o->reached->target) &&
-		o->assessed.by == PROOF_DANE) {
-		close_for(o, err_make(ERR_PROOF_OVER));
-		return;
-	}
 	o->judging_again = true;
+	proofs_look_ahead(o->worker, &o->config.remote);
 	o->wants = kinds_of(o) | (o->reached ? PROOFS_DANE : 0u);
 	if (o->assessed.by == PROOF_POSH)
 		o->wants |= PROOFS_POSH;

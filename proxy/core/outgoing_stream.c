@@ -299,7 +299,7 @@ void outgoing_on_connected(void *owner, int fd, bool direct_tls)
 	o->closing_stream = false;
 	o->assessed = (struct assessment){.by = PROOF_ASKED};
 	o->judged = o->worker->generation;
-	renewal_proven(&o->renewal, 0);
+	o->renewal = (struct renewal){0};
 	outgoing_note_endpoint(o);
 	o->condition[0] = o->text[0] = '\0';
 	o->state = OUTGOING_NEGOTIATING;

@@ -11,7 +11,10 @@
 
 #include <string.h>
 
-enum { PROOF_MS = 10000 }; /* EXT-2 */
+enum {
+	PROOF_MS = 10000, /* EXT-2 */
+	FREE_LOOKS = 5,   /* P18: of one connection, for names that its certificate proves */
+};
 
 enum claim_kind { CLAIM_PEER, CLAIM_PAIR, CLAIM_AGAIN };
 
@@ -24,16 +27,10 @@ struct claim {
 	struct proofs_wait *wait;
 	struct timer late;
 	bool too_dear;        /* the source may not make us look up more */
+	bool no_room;         /* nor may anybody, just now */
 	struct evidence pkix; /* found out in the first step */
 	bool has_pkix;
 	unsigned generation; /* of the worker then */
-};
-
-struct weighed {
-	struct policy_case c;
-	struct policy_verdict v;
-	struct assessment outcome;
-	bool passes; /* refused for what may be otherwise in a moment */
 };
 
 /* ---- our own domains (M-4, ADR-8) ---- */
@@ -65,20 +62,9 @@ static const struct domain *domain_of(const struct claim *c)
 	return c->pair ? &c->pair->from : &c->peer->stream.peer;
 }
 
-/* Who may not make us look has what he did not get told as that. */
-static void give_up(struct policy_case *c, enum err_code why)
-{
-	policy_give_up_waiting(c);
-	for (unsigned k = 0; k < PROOF_KINDS; k++) {
-		if (c->of[k].why.code == ERR_PROOF_LATE)
-			c->of[k].why = err_make(why);
-	}
-}
-
-/* late: why no more is waited for; ERR_OK: it is. */
-static void weigh_domain(const struct peer_in *p, const struct domain *d, struct proofs_view known,
+void peer_in_weigh(const struct peer_in *p, const struct domain *d, struct proofs_view known,
 	enum proof_kind rested_on, const struct evidence *pkix, enum err_code late,
-	struct weighed *out)
+	struct peer_weighed *out)
 {
 	struct slice chain[CERT_CHAIN_MAX + 1];
 	bool again = rested_on != PROOF_KINDS;
@@ -95,7 +81,7 @@ static void weigh_domain(const struct peer_in *p, const struct domain *d, struct
 		.by_asking = again ? EVIDENCE_NONE : EVIDENCE_PENDING};
 	assess_evidence(&q, &out->c);
 	if (late != ERR_OK)
-		give_up(&out->c, late);
+		assess_give_up(&out->c, late);
 	policy_decide(
 		&out->c, again ? LEVEL_TRUSTED : p->tenant->floor_in, worker_wall_s(), &out->v);
 	out->outcome = assess_outcome(&q, &out->c, &out->v);
@@ -108,15 +94,16 @@ static enum proof_kind rests_on(const struct claim *c)
 	return pi ? pi->by : PROOF_KINDS;
 }
 
-static void weigh(struct claim *c, bool late, struct weighed *out)
+static void weigh(struct claim *c, bool late, struct peer_weighed *out)
 {
 	struct worker *w = c->peer->worker;
 	bool again = c->has_pkix && c->generation == w->generation;
-	weigh_domain(c->peer, domain_of(c), proofs_known(w, domain_of(c)), rests_on(c),
+	peer_in_weigh(c->peer, domain_of(c), proofs_known(w, domain_of(c)), rests_on(c),
 		again ? &c->pkix : NULL,
-		c->too_dear ? ERR_BUDGET
-		: late      ? ERR_PROOF_LATE
-			    : ERR_OK,
+		c->too_dear  ? ERR_BUDGET
+		: c->no_room ? ERR_LIMIT
+		: late       ? ERR_PROOF_LATE
+			     : ERR_OK,
 		out);
 	c->pkix = out->c.of[PROOF_PKIX];
 	c->has_pkix = true;
@@ -147,20 +134,20 @@ static bool *paid_for(const struct claim *c)
 }
 
 /* DB-15: what turns out to be true costs nothing. */
-static void give_back(struct peer_in *p, bool *paid)
+void peer_in_give_back(struct peer_in *p, bool *paid)
 {
 	if (*paid)
 		budget_looked_true(p->worker, &p->link.remote_addr);
 	*paid = false;
 }
 
-static void note_evidence(struct peer_in *p, const struct weighed *w)
+static void note_evidence(struct peer_in *p, const struct peer_weighed *w)
 {
 	if (p->decision)
 		decision_evidence(p->decision, worker_now_ms(p->worker), &w->c, &w->v);
 }
 
-static struct verdict verdict_of(const struct weighed *w)
+static struct verdict verdict_of(const struct peer_weighed *w)
 {
 	struct verdict v = {.decision = VERDICT_ASK, .proof = PROOF_CERTIFICATE, .why = w->v.why};
 	if (w->v.decision == POLICY_REFUSE)
@@ -190,20 +177,20 @@ static void tell_pair(struct peer_in *p, struct pair *pair, struct verdict v)
 	actions_fini(&a);
 }
 
-static void decide_peer(struct claim *c, const struct weighed *w)
+static void decide_peer(struct claim *c, const struct peer_weighed *w)
 {
 	struct peer_in *p = c->peer;
 	mem_free(p->assessed);
 	p->assessed = mem_dup(&w->outcome, sizeof w->outcome);
 	p->assessed_in = p->worker->generation;
 	if (w->outcome.proven)
-		give_back(p, &p->paid);
+		peer_in_give_back(p, &p->paid);
 	claim_end(c);
 	note_evidence(p, w);
 	tell_peer(p, verdict_of(w));
 }
 
-static void decide_pair(struct claim *c, const struct weighed *w)
+static void decide_pair(struct claim *c, const struct peer_weighed *w)
 {
 	struct peer_in *p = c->peer;
 	struct pair *pair = c->pair;
@@ -211,13 +198,15 @@ static void decide_pair(struct claim *c, const struct weighed *w)
 	struct verdict v = verdict_of(w);
 	bool too_dear = c->too_dear;
 	if (w->outcome.proven)
-		give_back(p, &pi->paid);
+		peer_in_give_back(p, &pi->paid);
 	mem_free(pi->assessed);
 	pi->assessed = mem_dup(&w->outcome, sizeof w->outcome);
 	claim_end(c);
 	note_evidence(p, w);
-	if (v.decision != VERDICT_PROVEN && too_dear) {
-		/* Nor is it asked for by dialback: a veto may be what was not looked up. */
+	bool unseen = w->c.of[PROOF_DANE].why.code == ERR_BUDGET;
+	if (too_dear && (v.decision != VERDICT_PROVEN || unseen)) {
+		/* Nor is it believed, or asked for by dialback, without the veto that was not
+		 * looked up. */
 		struct actions a;
 		peer_in_log_not_asked(p, pair, err_make(ERR_BUDGET));
 		actions_init(&a);
@@ -231,8 +220,8 @@ static void decide_pair(struct claim *c, const struct weighed *w)
 	tell_pair(p, pair, v);
 }
 
-/* P15: what passes is waited for; the proof holds so long. */
-static bool put_off(struct peer_in *p, struct pair_in *pi, const struct weighed *w)
+/* P15: what passes is waited for while the proof holds. */
+static bool put_off(struct peer_in *p, struct pair_in *pi, const struct peer_weighed *w)
 {
 	int64_t now = worker_wall_s();
 	if (!w->passes || !renewal_put_off(&pi->renewal, now))
@@ -240,11 +229,11 @@ static bool put_off(struct peer_in *p, struct pair_in *pi, const struct weighed 
 	log_event(LOG_WARN, "proof-renewal", log_c("session", p->session), log_c("leg", "W-IN"),
 		log_s("peer", domain_slice(&pi->pair->from)), log_c("by", proof_kind_name(pi->by)),
 		log_c("evidence", w->outcome.evidence), log_n("again_s", pi->renewal.due - now),
-		log_n("left_s", pi->renewal.since + RENEWAL_GRACE_S - now), log_end());
+		log_n("left_s", renewal_left(&pi->renewal, now)), log_end());
 	return true;
 }
 
-static void decide_again(struct claim *c, const struct weighed *w)
+static void decide_again(struct claim *c, const struct peer_weighed *w)
 {
 	struct peer_in *p = c->peer;
 	struct pair_in *pi = c->pair->user;
@@ -253,13 +242,13 @@ static void decide_again(struct claim *c, const struct weighed *w)
 	pi->judged = p->worker->generation;
 	if (w->v.decision == POLICY_ACCEPT) {
 		pi->by = w->v.by;
-		renewal_proven(&pi->renewal, w->v.judge_again);
+		renewal_proven(&pi->renewal, &w->outcome.rests, worker_wall_s());
 	} else if (!put_off(p, pi, w) && !p->closing) {
 		peer_in_fail(p, assess_over(&w->c, &w->v, rested_on));
 	}
 }
 
-static void decide(struct claim *c, const struct weighed *w)
+static void decide(struct claim *c, const struct peer_weighed *w)
 {
 	if (c->kind == CLAIM_PEER)
 		decide_peer(c, w);
@@ -298,21 +287,32 @@ static void on_late(void *arg)
 	step(arg, true);
 }
 
-/* P18: whoever cannot show a certificate of an authority for the domain pays for the look-ups that
- * it sets in motion. */
-static bool may_look(struct claim *c, const struct weighed *w, unsigned kinds)
+/* A few names that the certificate proves are looked up for nothing. The others cost, and are not
+ * given back: one wildcard makes true whatever its owner thinks of. */
+static bool may_look_at_proven(struct peer_in *p)
+{
+	if (p->looks < FREE_LOOKS) {
+		p->looks++;
+		return true;
+	}
+	return budget_look(p->worker, &p->link.remote_addr);
+}
+
+/* P18: whoever sets look-ups in motion pays for them. */
+static bool may_look(struct claim *c, const struct peer_weighed *w, unsigned kinds)
 {
 	struct peer_in *p = c->peer;
-	bool *paid = c->kind == CLAIM_AGAIN ? NULL : paid_for(c);
-	if (!paid || *paid || !err_is(w->outcome.certificate) ||
-		!proofs_cost(p->worker, domain_of(c), kinds))
+	if (c->kind == CLAIM_AGAIN || !proofs_cost(p->worker, domain_of(c), kinds))
 		return true;
-	*paid = budget_look(p->worker, &p->link.remote_addr);
+	if (!err_is(w->outcome.certificate))
+		return may_look_at_proven(p);
+	bool *paid = paid_for(c);
+	*paid = *paid || budget_look(p->worker, &p->link.remote_addr);
 	return *paid;
 }
 
 /* True: an answer will come. */
-static bool ask(struct claim *c, const struct weighed *w)
+static bool ask(struct claim *c, const struct peer_weighed *w)
 {
 	unsigned kinds = (w->v.waits_for & 1u << PROOF_DANE ? PROOFS_DANE : 0u) |
 			 (w->v.waits_for & 1u << PROOF_POSH ? PROOFS_POSH : 0u);
@@ -328,15 +328,28 @@ static bool ask(struct claim *c, const struct weighed *w)
 		return false;
 	}
 	c->wait = proofs_ask(c->peer->worker, domain_of(c), kinds, on_news, c);
+	c->no_room = !c->wait;
 	return c->wait != NULL;
+}
+
+/* P15: what has ended is not believed while the next is looked for, unless another proof is there.
+ */
+static bool has_ended(struct claim *c)
+{
+	struct peer_weighed w;
+	const struct pair_in *pi = c->kind == CLAIM_AGAIN ? c->pair->user : NULL;
+	if (!pi || !renewal_is_over(&pi->renewal, worker_wall_s()))
+		return false;
+	weigh(c, true, &w);
+	return w.v.decision != POLICY_ACCEPT;
 }
 
 static void step(struct claim *c, bool late)
 {
-	struct weighed w;
+	struct peer_weighed w;
 	weigh(c, late, &w);
 	if (w.v.decision == POLICY_WAIT && !late) {
-		if (ask(c, &w))
+		if (!has_ended(c) && ask(c, &w))
 			return;
 		weigh(c, true, &w);
 	}
@@ -368,6 +381,13 @@ static void leave_be(struct claim *c)
 	claim_end(c);
 }
 
+static void begin(struct claim *c)
+{
+	if (c->kind == CLAIM_AGAIN)
+		proofs_look_ahead(c->peer->worker, domain_of(c));
+	step(c, false);
+}
+
 static void on_looked(void *arg, enum delegation_state points)
 {
 	struct claim *c = arg;
@@ -379,7 +399,7 @@ static void on_looked(void *arg, enum delegation_state points)
 	else if (rests_on(c) == PROOF_ASKED)
 		leave_be(c);
 	else
-		step(c, false);
+		begin(c);
 }
 
 static void start(struct peer_in *p, enum claim_kind kind, struct pair *pair)
@@ -407,89 +427,7 @@ void peer_in_judge_pair(struct peer_in *p, struct pair *pair)
 	start(p, CLAIM_PAIR, pair);
 }
 
-/* ---- what stands ---- */
-
-static bool by_certificate(const struct pair *pair)
+void peer_in_judge_pair_again(struct peer_in *p, struct pair *pair)
 {
-	return pair->state == PAIR_VALID &&
-	       (pair->proof == PROOF_EXTERNAL || pair->proof == PROOF_CERTIFICATE);
-}
-
-/* By what is known at this moment. Records that might say no, and are not known, do not say yes. */
-static bool still_proven(struct peer_in *p, struct pair_in *pi)
-{
-	struct weighed w;
-	const struct domain *d = &pi->pair->from;
-	if (is_neighbours(p, d) && delegation_known(p->worker, d) != DELEGATION_ELSEWHERE)
-		return false;
-	if (by_certificate(pi->pair)) {
-		weigh_domain(
-			p, d, proofs_last_known(p->worker, d), pi->by, NULL, ERR_PROOF_LATE, &w);
-		if (w.v.decision != POLICY_ACCEPT || w.c.of[PROOF_DANE].why.code == ERR_PROOF_LATE)
-			return false;
-		pi->by = w.v.by;
-		renewal_proven(&pi->renewal, w.v.judge_again);
-	}
-	pi->judged = p->worker->generation;
-	return true;
-}
-
-struct err peer_in_note_valid(struct peer_in *p, struct pair *pair)
-{
-	struct pair_in *pi = pair_in_of(p, pair);
-	const struct assessment *found = pair->proof == PROOF_EXTERNAL ? p->assessed : pi->assessed;
-	pi->by = by_certificate(pair) && found ? found->by : PROOF_ASKED;
-	pi->judged = pair->proof == PROOF_EXTERNAL ? p->assessed_in : p->worker->generation;
-	renewal_proven(&pi->renewal, by_certificate(pair) && found ? found->judge_again : 0);
-	give_back(p, &pi->paid);
-	if (domain_eq(&pair->from, &p->stream.peer))
-		give_back(p, &p->paid);
-	/* What made us offer EXTERNAL may have been true before a reload only. */
-	if (pi->judged != p->worker->generation && !still_proven(p, pi))
-		return err_make(ERR_POLICY);
-	return err_ok();
-}
-
-struct err peer_in_levels_hold(const struct peer_in *p)
-{
-	for (size_t i = 0; i < p->stream.pairs.count; i++) {
-		const struct pair *pair = p->stream.pairs.items[i];
-		if (pair->state == PAIR_VALID &&
-			level_of_proof(pair->proof, p->link.tls != NULL) < p->tenant->floor_in)
-			return err_make(ERR_POLICY);
-	}
-	return err_ok();
-}
-
-bool peer_in_proofs_hold(struct peer_in *p, bool all)
-{
-	struct err low = peer_in_levels_hold(p);
-	int64_t now = worker_wall_s();
-	if (err_is(low)) {
-		peer_in_fail(p, low);
-		return false;
-	}
-	for (size_t i = 0; i < p->stream.pairs.count && !p->dead; i++) {
-		struct pair *pair = p->stream.pairs.items[i];
-		struct pair_in *pi = pair->state == PAIR_VALID ? pair->user : NULL;
-		if (!pi || pi->claim)
-			continue;
-		bool due = renewal_is_due(&pi->renewal, now) || (all && by_certificate(pair));
-		if (due || (pi->judged != p->worker->generation && !still_proven(p, pi)))
-			start(p, CLAIM_AGAIN, pair);
-	}
-	return !p->dead;
-}
-
-uint64_t peer_in_next_ms(const struct peer_in *p, uint64_t most)
-{
-	int64_t now = worker_wall_s();
-	for (size_t i = 0; i < p->stream.pairs.count; i++) {
-		const struct pair_in *pi = p->stream.pairs.items[i]->user;
-		int64_t left = pi && pi->renewal.due ? pi->renewal.due - now + 1 : INT64_MAX / 1000;
-		left = left < 1 ? 1 : left;
-		if ((uint64_t)left * 1000 < most)
-			most = (uint64_t)left * 1000;
-	}
-	return most;
+	start(p, CLAIM_AGAIN, pair);
 }

@@ -1,22 +1,17 @@
-#include "core/proofs.h"
+#include "core/proofs_inside.h"
 
 #include "base/mem.h"
+#include "core/renewal.h"
 #include "core/worker_inside.h"
 
 #include <string.h>
 
 enum {
 	DOMAINS_MAX = 2000,
-	DNS_LEAST_S = 30, /* DNS-7 */
-	DNS_MOST_S = 3600,
-	DNS_FAILED_S = 30, /* what passes is asked for again soon */
 	POSH_LEAST_S = 5,
 	POSH_MOST_S = 86400, /* POSH-6 */
 	SWEEP = 2,
-	TAG_SRV = 0,
-	TAG_SRV_DIRECT = 1,
-	TAG_POSH = 2,
-	TAG_TLSA = 16, /* and the target's number */
+	TAG_POSH = 2, /* the others are of proofs_dane.c */
 };
 
 struct proofs_wait {
@@ -24,23 +19,6 @@ struct proofs_wait {
 	struct proofs *of;
 	void (*news)(void *arg); /* NULL: it has left */
 	void *arg;
-};
-
-/* One domain. */
-struct proofs {
-	struct worker *worker;
-	struct domain domain;
-	struct ticket ticket;
-	bool has_ticket, telling;
-	unsigned asking;                 /* kinds under way */
-	unsigned stale;                  /* kinds that are known from before a reload */
-	int questions;                   /* of DANE, answers still to come */
-	struct resolve_answer *srv[2];   /* owned, while asking: _xmpp-server, _xmpps-server */
-	struct proofs_dane dane, coming; /* what is known, and what is being found out */
-	struct posh_found *posh;         /* owned; NULL: not known */
-	int64_t dane_until, posh_until;  /* wall clock; 0: not known */
-	struct timer tell;
-	struct proofs_wait *waiting;
 };
 
 static void on_answer(void *object, const struct answer *answer);
@@ -57,7 +35,7 @@ static bool holds(int64_t until, int64_t most)
 static unsigned known_kinds(const struct proofs *p)
 {
 	unsigned kinds = 0;
-	if (holds(p->dane_until, DNS_MOST_S))
+	if (holds(p->dane_until, PROOFS_DNS_MOST_S))
 		kinds |= PROOFS_DANE;
 	if (p->posh && holds(p->posh_until, POSH_MOST_S))
 		kinds |= PROOFS_POSH;
@@ -73,7 +51,7 @@ static struct proofs_view view(const struct proofs *p, unsigned kinds)
 {
 	return (struct proofs_view){.dane = kinds & PROOFS_DANE ? &p->dane : NULL,
 		.posh = kinds & PROOFS_POSH ? p->posh : NULL,
-		.dane_owed = p->coming.count > 0};
+		.dane_owed = p->asking & PROOFS_DANE && proofs_zone_is_signed(p)};
 }
 
 struct proofs_view proofs_known(struct worker *w, const struct domain *d)
@@ -110,22 +88,6 @@ bool proofs_cost(struct worker *w, const struct domain *d, unsigned kinds)
 
 /* ---- forgetting ---- */
 
-void proofs_dane_clear(struct proofs_dane *d)
-{
-	for (size_t i = 0; i < d->count; i++)
-		mem_free(d->targets[i].tlsa);
-	mem_free(d->targets);
-	*d = (struct proofs_dane){0};
-}
-
-static void forget_srv(struct proofs *p)
-{
-	for (size_t i = 0; i < 2; i++) {
-		mem_free(p->srv[i]);
-		p->srv[i] = NULL;
-	}
-}
-
 static void proofs_free(struct proofs *p)
 {
 	if (p->has_ticket)
@@ -136,9 +98,7 @@ static void proofs_free(struct proofs *p)
 		p->waiting = wait->next;
 		mem_free(wait);
 	}
-	forget_srv(p);
-	proofs_dane_clear(&p->dane);
-	proofs_dane_clear(&p->coming);
+	proofs_dane_free(p);
 	mem_free(p->posh);
 	mem_free(p);
 }
@@ -213,170 +173,33 @@ static void tell_all(void *arg)
 	sweep_waits(p);
 }
 
-static void arrived(struct proofs *p, enum proofs_kind kind)
+void proofs_arrived(struct proofs *p, enum proofs_kind kind)
 {
 	p->asking &= ~(unsigned)kind;
 	p->stale &= ~(unsigned)kind;
 	tell_all(p);
 }
 
-/* ---- DANE, as DANE-5 has it: SRV of both services, TLSA of all targets ---- */
-
-static struct err temporary(enum resolve_status status)
-{
-	return err_make(status == RESOLVE_TIMEOUT ? ERR_DNS_TIMEOUT : ERR_DNS_FAILED);
-}
-
-static bool is_failure(const struct resolve_answer *a)
-{
-	return a->status == RESOLVE_FAILED || a->status == RESOLVE_TIMEOUT;
-}
-
-static void dane_done(struct proofs *p)
-{
-	struct proofs_dane *d = &p->coming;
-	uint32_t ttl = d->ttl < DNS_LEAST_S  ? DNS_LEAST_S
-		       : d->ttl > DNS_MOST_S ? DNS_MOST_S
-					     : d->ttl;
-	bool passes = d->partial || d->e.code == ERR_DNS_BOGUS || d->e.code == ERR_DNS_FAILED ||
-		      d->e.code == ERR_DNS_TIMEOUT;
-	for (size_t i = 0; i < d->count; i++)
-		passes |= d->targets[i].e.code == ERR_DANE_FAILED;
-	p->dane_until = worker_wall_s() + (passes ? DNS_FAILED_S : ttl);
-	proofs_dane_clear(&p->dane);
-	p->dane = *d;
-	*d = (struct proofs_dane){0};
-	forget_srv(p);
-	arrived(p, PROOFS_DANE);
-}
-
-struct err proofs_of_srv(const struct resolve_answer *const srv[2], bool *partial)
-{
-	const struct resolve_answer *a = srv[0], *b = srv[1];
-	if (a->status == RESOLVE_BOGUS || b->status == RESOLVE_BOGUS)
-		return err_make(ERR_DNS_BOGUS);
-	for (size_t i = 0; i < 2; i++) {
-		if (srv[i]->status == RESOLVE_DATA && !srv[i]->secure)
-			return err_make(ERR_DANE_INSECURE);
-	}
-	bool data = a->status == RESOLVE_DATA || b->status == RESOLVE_DATA;
-	if (!data && (is_failure(a) || is_failure(b)))
-		return temporary(is_failure(a) ? a->status : b->status);
-	*partial = is_failure(a) || is_failure(b);
-	return data ? err_ok() : err_make(ERR_DANE_NONE);
-}
-
-static bool has_target(const struct proofs_dane *d, const struct resolve_srv *r)
-{
-	for (size_t i = 0; i < d->count; i++) {
-		if (d->targets[i].port == r->port && domain_eq(&d->targets[i].name, &r->target))
-			return true;
-	}
-	return false;
-}
-
-static void take_targets(struct proofs_dane *d, const struct resolve_answer *a, bool direct)
-{
-	for (size_t i = 0; a->status == RESOLVE_DATA && i < a->srv_count; i++) {
-		const struct resolve_srv *r = &a->srv[i];
-		if (r->no_service || has_target(d, r))
-			continue;
-		if (d->count == PROOFS_TARGETS_MAX) {
-			d->cut = true;
-			return;
-		}
-		d->targets[d->count++] = (struct proofs_target){.name = r->target,
-			.port = r->port,
-			.direct_tls = direct,
-			.e = err_make(ERR_DANE_NONE)};
-	}
-}
-
-void proofs_take_targets(struct proofs_dane *d, const struct resolve_answer *const srv[2])
-{
-	d->targets = mem_alloc(PROOFS_TARGETS_MAX * sizeof *d->targets);
-	take_targets(d, srv[0], false);
-	take_targets(d, srv[1], true);
-}
-
-static void ask_targets(struct proofs *p)
-{
-	struct proofs_dane *d = &p->coming;
-	const struct resolve_answer *const srv[] = {p->srv[0], p->srv[1]};
-	proofs_take_targets(d, srv);
-	p->questions = (int)d->count;
-	for (size_t i = 0; i < d->count; i++)
-		ask_tlsa(p->worker->asker, &d->targets[i].name, d->targets[i].port, p->ticket,
-			TAG_TLSA + (int)i);
-	if (!d->count)
-		dane_done(p);
-}
-
-static void note_ttl(struct proofs *p, const struct resolve_answer *a)
-{
-	if (!p->coming.ttl || a->ttl < p->coming.ttl)
-		p->coming.ttl = a->ttl;
-}
-
-static void on_srv(struct proofs *p, const struct answer *answer)
-{
-	size_t which = answer->tag == TAG_SRV ? 0 : 1;
-	note_ttl(p, &answer->dns);
-	mem_free(p->srv[which]);
-	p->srv[which] = mem_dup(&answer->dns, sizeof answer->dns);
-	if (--p->questions > 0)
-		return;
-	const struct resolve_answer *const both[] = {p->srv[0], p->srv[1]};
-	p->coming.e = proofs_of_srv(both, &p->coming.partial);
-	if (err_is(p->coming.e))
-		dane_done(p);
-	else
-		ask_targets(p);
-}
-
-static void on_tlsa(struct proofs *p, const struct answer *answer)
-{
-	size_t i = (size_t)(answer->tag - TAG_TLSA);
-	const struct resolve_answer *dns = &answer->dns;
-	if (i < p->coming.count) {
-		struct proofs_target *t = &p->coming.targets[i];
-		t->e = proofs_of_tlsa(answer);
-		if (!err_is(t->e))
-			t->tlsa = mem_dup(&answer->tlsa, sizeof answer->tlsa);
-		note_ttl(p, dns);
-	}
-	if (--p->questions == 0)
-		dane_done(p);
-}
-
-struct err proofs_of_tlsa(const struct answer *answer)
-{
-	switch (answer->dns.status) {
-	case RESOLVE_DATA:
-		break;
-	case RESOLVE_NONE:
-		return err_make(ERR_DANE_NONE);
-	case RESOLVE_FAILED:
-	case RESOLVE_TIMEOUT:
-	case RESOLVE_BOGUS:
-		return err_make(ERR_DANE_FAILED); /* RFC 7673 3.4 */
-	}
-	if (!answer->dns.secure)
-		return err_make(ERR_DANE_NONE); /* RFC 7673 3.4: as if there were none */
-	return answer->tlsa.count ? err_ok() : err_make(ERR_DANE_UNUSABLE);
-}
-
 /* ---- POSH ---- */
+
+static bool has_good_document(const struct proofs *p)
+{
+	return known_kinds(p) & ~p->stale & PROOFS_POSH && !err_is(p->posh->e);
+}
 
 static void on_posh(struct proofs *p, const struct answer *answer)
 {
 	int64_t now = worker_wall_s(), until = answer->posh.not_after;
-	mem_free(p->posh);
-	p->posh = mem_dup(&answer->posh, sizeof answer->posh);
-	if (until < now + POSH_LEAST_S)
-		until = now + POSH_LEAST_S;
-	p->posh_until = until > now + POSH_MOST_S ? now + POSH_MOST_S : until;
-	arrived(p, PROOFS_POSH);
+	/* P15: a document that is good is not given up for a failure to get the next. */
+	if (!err_is(answer->posh.e) || !has_good_document(p)) {
+		mem_free(p->posh);
+		p->posh = mem_dup(&answer->posh, sizeof answer->posh);
+		if (until < now + POSH_LEAST_S)
+			until = now + POSH_LEAST_S;
+		p->posh_until = until > now + POSH_MOST_S ? now + POSH_MOST_S : until;
+		p->posh_early = renewal_early(p->posh_until, now);
+	}
+	proofs_arrived(p, PROOFS_POSH);
 }
 
 static void on_answer(void *object, const struct answer *answer)
@@ -384,10 +207,8 @@ static void on_answer(void *object, const struct answer *answer)
 	struct proofs *p = object;
 	if (answer->tag == TAG_POSH)
 		on_posh(p, answer);
-	else if (answer->tag < TAG_TLSA)
-		on_srv(p, answer);
 	else
-		on_tlsa(p, answer);
+		proofs_dane_answer(p, answer);
 }
 
 /* ---- asking ---- */
@@ -399,22 +220,30 @@ static void start(struct proofs *p, unsigned kinds)
 		p->ticket = worker_ticket(p->worker, p, on_answer);
 	p->has_ticket = true;
 	p->asking |= kinds;
-	if (kinds & PROOFS_DANE) {
-		p->questions = 2;
-		proofs_dane_clear(&p->coming);
-		ask_srv(a, "_xmpp-server._tcp", &p->domain, p->ticket, TAG_SRV);
-		ask_srv(a, "_xmpps-server._tcp", &p->domain, p->ticket, TAG_SRV_DIRECT);
-	}
+	if (kinds & PROOFS_DANE)
+		proofs_dane_start(p);
 	if (kinds & PROOFS_POSH)
 		ask_posh(a, &p->domain, p->ticket, TAG_POSH);
+}
+
+void proofs_look_ahead(struct worker *w, const struct domain *d)
+{
+	struct proofs *p = find(w, d);
+	if (!p || p->asking & PROOFS_POSH || !(proofs_askable(w, d) & PROOFS_POSH))
+		return;
+	if (has_good_document(p) && worker_wall_s() >= p->posh_early)
+		start(p, PROOFS_POSH);
 }
 
 struct proofs_wait *proofs_ask(struct worker *w, const struct domain *d, unsigned kinds,
 	void (*news)(void *arg), void *arg)
 {
 	struct proofs *p = entry(w, d);
-	if (!p)
+	if (!p) {
+		log_reason(err_make(ERR_LIMIT), "not-looked-up", log_s("peer", domain_slice(d)),
+			log_end());
 		return NULL;
+	}
 	struct proofs_wait *wait = MEM_NEW(struct proofs_wait);
 	*wait = (struct proofs_wait){.next = p->waiting, .of = p, .news = news, .arg = arg};
 	p->waiting = wait;

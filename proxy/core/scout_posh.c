@@ -7,6 +7,10 @@
  * then the one not asked for longest. Everything is freed when the one handle has closed, so a
  * callback may free the whole.
  *
+ * A document in the last part of its life is looked for ahead: whoever asks is answered with it,
+ * and the search goes on behind. What it finds takes the document's place; what it does not find
+ * takes nothing, and is tried again while the document lasts (P15).
+ *
  * Two clocks (F04): a document ends by the wall clock or by the loop's, whichever comes first, so a
  * clock that is set back lengthens nothing. */
 #include "core/scout_posh_inside.h"
@@ -28,6 +32,8 @@ enum {
 	KEEP_FAILED_S = 300, /* POSH-3; what is not there is looked for as often */
 	KEEP_DNS_S = 60,
 	KEEP_BUSY_S = 5,
+	AHEAD_PART = 4, /* of a document's life: the last quarter */
+	AHEAD_MOST_S = 3600,
 };
 
 struct question {
@@ -49,6 +55,7 @@ struct entry {
 	struct posh_print *prints; /* owned */
 	int64_t not_after;         /* wall clock, seconds */
 	uint64_t until_ms;         /* the loop's clock */
+	int64_t ahead_s;           /* with so much left of it, or less, it is looked for ahead */
 	char url[256];
 };
 
@@ -132,10 +139,29 @@ static struct entry *add_entry(struct scout_posh *p, const struct domain *domain
 	return e;
 }
 
+/* Seconds, rounded up. */
+static int64_t left_by_loop(const struct entry *e)
+{
+	uint64_t now_ms = uv_now(e->posh->loop);
+	return e->until_ms > now_ms ? (int64_t)((e->until_ms - now_ms + 999) / 1000) : 0;
+}
+
+/* How long what is known holds; 0: not any more. */
+static int64_t left_s(const struct entry *e)
+{
+	int64_t wall = e->not_after - e->posh->config.now(e->posh->config.arg);
+	int64_t left = wall < left_by_loop(e) ? wall : left_by_loop(e);
+	return left > 0 ? left : 0;
+}
+
 static bool is_fresh(const struct entry *e)
 {
-	const struct scout_posh *p = e->posh;
-	return uv_now(p->loop) < e->until_ms && p->config.now(p->config.arg) < e->not_after;
+	return left_s(e) > 0;
+}
+
+static bool is_good(const struct entry *e)
+{
+	return e->count && is_fresh(e);
 }
 
 static int64_t keep_s(const struct posh_found *f)
@@ -158,6 +184,7 @@ static void learn(struct entry *e, const struct posh_found *f)
 {
 	struct scout_posh *p = e->posh;
 	int64_t seconds = keep_s(f);
+	forget_known(e);
 	e->e = f->e;
 	e->expires_s = f->document.expires_s;
 	e->count = f->document.count;
@@ -166,6 +193,7 @@ static void learn(struct entry *e, const struct posh_found *f)
 		e->prints = mem_dup(f->document.prints, e->count * sizeof *e->prints);
 	e->not_after = p->config.now(p->config.arg) + seconds;
 	e->until_ms = uv_now(p->loop) + (uint64_t)seconds * 1000;
+	e->ahead_s = seconds / AHEAD_PART < AHEAD_MOST_S ? seconds / AHEAD_PART : AHEAD_MOST_S;
 	memcpy(e->url, f->url, sizeof e->url);
 }
 
@@ -175,9 +203,7 @@ static struct posh_found *found_of(const struct entry *e)
 {
 	const struct scout_posh *p = e->posh;
 	struct posh_found *f = MEM_NEW(struct posh_found);
-	uint64_t now_ms = uv_now(p->loop);
-	uint64_t left_ms = e->until_ms > now_ms ? e->until_ms - now_ms : 0;
-	int64_t by_loop = p->config.now(p->config.arg) + (int64_t)((left_ms + 999) / 1000);
+	int64_t by_loop = p->config.now(p->config.arg) + left_by_loop(e);
 	f->e = e->e;
 	f->document.expires_s = e->expires_s;
 	f->document.count = e->count;
@@ -241,9 +267,14 @@ static void on_turn(uv_timer_t *timer)
 static void on_search_done(void *arg, const struct posh_found *f)
 {
 	struct entry *e = arg;
+	bool ahead = is_good(e);
 	e->search = NULL;
-	learn(e, f);
-	tell_all(e);
+	if (!ahead || !err_is(f->e))
+		learn(e, f);
+	else
+		e->ahead_s = left_s(e) - keep_s(f); /* what is left of it then */
+	if (!ahead || e->questions)
+		tell_all(e);
 }
 
 /* ---- questions ---- */
@@ -259,7 +290,6 @@ static void refuse(struct scout_posh *p, struct question *q, enum err_code code)
 static void search(struct entry *e)
 {
 	struct scout_posh *p = e->posh;
-	forget_known(e);
 	p->searches++;
 	e->search =
 		posh_search_start(&p->world, &e->domain, p->config.timeout_ms, on_search_done, e);
@@ -276,6 +306,24 @@ static enum err_code refusal(const struct scout_posh *p, const struct domain *do
 	return p->questions > MAX_QUESTIONS ? ERR_POSH_BUSY : ERR_OK;
 }
 
+/* What is known serves; of a document that will not for long, the next is looked for already. */
+static void answer_soon(struct entry *e)
+{
+	struct scout_posh *p = e->posh;
+	p->hits++;
+	ring_move(&p->ready, e);
+	uv_timer_start(&p->turn, on_turn, 0, 0);
+	if (!e->search && is_good(e) && left_s(e) <= e->ahead_s)
+		search(e);
+}
+
+static void wait_for_search(struct entry *e)
+{
+	ring_move(&e->posh->busy, e);
+	if (!e->search)
+		search(e);
+}
+
 void scout_posh_ask(struct scout_posh *p, const struct domain *domain, uint64_t cookie)
 {
 	struct question *q = MEM_NEW(struct question);
@@ -290,18 +338,13 @@ void scout_posh_ask(struct scout_posh *p, const struct domain *domain, uint64_t 
 		refuse(p, q, new ? ERR_POSH_BUSY : code);
 		return;
 	}
+	bool waited_for = e->questions != NULL;
 	q->next = e->questions;
 	e->questions = q;
-	if (e->search)
-		return;
-	if (new || (!q->next && !is_fresh(e))) {
-		ring_move(&p->busy, e);
-		search(e);
-	} else {
-		p->hits++;
-		ring_move(&p->ready, e);
-		uv_timer_start(&p->turn, on_turn, 0, 0);
-	}
+	if (is_fresh(e) || (waited_for && !e->search))
+		answer_soon(e);
+	else
+		wait_for_search(e);
 }
 
 void scout_posh_resolved(struct scout_posh *p, int tag, const struct resolve_answer *answer)

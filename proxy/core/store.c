@@ -18,6 +18,10 @@ enum { NAME_MAX_LEN = 16, PAIR_MAX_BYTES = 1 << 17, MODE_STRANGERS_WRITE = 0022 
 
 static const char *const slots[] = {"current", "next", "previous"};
 
+static const char wrong_clock[] =
+	"the clock is wrong (it says a time before 2026), so no certificate "
+	"is made; set it, then start fedgate again";
+
 static const char cannot_write[] = "the state directory cannot be written to; check that it is on "
 				   "a disk with room and belongs to the user that starts fedgate";
 
@@ -213,6 +217,9 @@ static const char *make_in(
 	if (why)
 		return done(dir, why);
 	target_of(dir, slot, there);
+	/* What is made once is not made again: never by a clock that has not been set yet. */
+	if (!*there && wish->now < MAKECERT_EARLIEST)
+		return done(dir, wrong_clock);
 	return done(dir, *there || make_pair(dir, slot, wish) ? NULL : cannot_write);
 }
 

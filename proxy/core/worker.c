@@ -348,11 +348,14 @@ static void on_reload(void *arg, struct gate *gate, struct registry *registry)
 	w->gate = gate;
 	w->registry = registry;
 	w->generation++;
+	w->proofs_switched = gate->proofs_dane != old_gate->proofs_dane ||
+			     gate->proofs_posh != old_gate->proofs_posh;
 	log_set_level(gate->log_level);
 	assessor_forget(w->assessor, registry);
 	proofs_reload(w);
 	peers_in_reload(w);
 	egresses_reload(w);
+	w->proofs_switched = false;
 	registry_free(old); /* sessions hold their tenants */
 	gate_free(old_gate);
 }

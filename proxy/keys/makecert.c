@@ -48,8 +48,9 @@ static int make_key(mbedtls_pk_context *key)
 				credential_random, NULL);
 }
 
-static int set_dates(mbedtls_x509write_cert *c, int64_t now)
+static int set_dates(mbedtls_x509write_cert *c, int64_t clock)
 {
+	const int64_t now = clock < MAKECERT_EARLIEST ? MAKECERT_EARLIEST : clock;
 	const time_t from = (time_t)(now - DAY), to = (time_t)(now + (int64_t)LIFE_DAYS * DAY);
 	char first[16], last[16];
 	struct tm a, b;

@@ -274,7 +274,7 @@ static void an_anchor_vouches_for_certain_names(void **state)
 	for (size_t i = 0; i < 3; i++) {
 		struct places p = {.dane = {.count = 1}, .at = {{.tlsa = &anchor}}};
 		struct slice both[2] = {chains[rows[i].chain], slice_of(issuer, (size_t)len)};
-		(void)domain_parse(slice_str(rows[i].target), &p.at[0].name);
+		(void)domain_parse(slice_str(rows[i].target), &p.at[0].base);
 		p.dane.targets = p.at;
 		struct assess_question q = asking(both);
 		q.count = 2;
@@ -299,6 +299,8 @@ static void how_the_lookup_went_is_the_evidence(void **state)
 		{ERR_DANE_INSECURE, EVIDENCE_NONE, "insecure"},
 		{ERR_DANE_NONE, EVIDENCE_NONE, "insecure"},
 		{ERR_DNS_BOGUS, EVIDENCE_FORBIDS, "bogus"},
+		/* The zone is signed: no answer is not the same as none (RFC 7673 3.4). */
+		{ERR_DANE_FAILED, EVIDENCE_FORBIDS, "secure"},
 		/* Nobody can tell: the other proofs decide. */
 		{ERR_DNS_FAILED, EVIDENCE_FAILS, "failed"},
 		{ERR_DNS_TIMEOUT, EVIDENCE_FAILS, "failed"},
@@ -465,7 +467,7 @@ static void the_record_of_an_assessment_says_by_what_and_what_did_not(void **sta
 	assert_string_equal(a.dane, "match 3 1 1");
 	assert_string_equal(a.posh, "https://bree.example/x");
 	assert_string_equal(a.evidence, "pkix:FG-C04 posh:FG-P01");
-	assert_int_equal(a.judge_again, fake_wall_s + 3600);
+	assert_int_equal(a.rests.again, fake_wall_s + 3600);
 	assert_false(err_is(cert_read(chains[OWN], &facts)));
 	hex_encode(facts.sha256, 8, leaf);
 	assert_string_equal(a.leaf, leaf);
@@ -494,7 +496,12 @@ static void what_passes_is_told_from_what_is_over(void **state)
 			ERR_POSH_TIMEOUT, ERR_DANE_NONE, NULL, false, ERR_PROOF_OVER},
 		{"the records are not to be had", PROOF_DANE, OWN, ERR_POSH_NONE, ERR_DANE_FAILED,
 			NULL, true, 0},
-		{"bogus", PROOF_DANE, OWN, ERR_POSH_NONE, ERR_DNS_BOGUS, NULL, true, 0},
+		{"bogus", PROOF_DANE, OWN, ERR_POSH_NONE, ERR_DNS_BOGUS, NULL, false,
+			ERR_DNS_BOGUS},
+		{"bogus, for a document", PROOF_POSH, OWN, ERR_POSH_TIMEOUT, ERR_DNS_BOGUS, NULL,
+			false, ERR_DNS_BOGUS},
+		{"bogus, the web server's address", PROOF_POSH, OWN, ERR_DNS_BOGUS, ERR_DANE_NONE,
+			NULL, true, 0},
 		{"not to be had, and never had dates", PROOF_DANE, OLD_OWN, ERR_POSH_NONE,
 			ERR_DANE_FAILED, NULL, true, 0},
 		{"the records are gone", PROOF_DANE, OWN, ERR_POSH_NONE, ERR_DANE_NONE, NULL, false,
@@ -534,6 +541,38 @@ static void what_passes_is_told_from_what_is_over(void **state)
 	}
 }
 
+/* Each row: why no more is waited for, whether the zone is signed, and what that makes of DANE and
+ * of POSH. F11: without a sign of DNSSEC the certificate decides. */
+static void what_is_not_waited_for_is_as_if_it_had_failed(void **state)
+{
+	(void)state;
+	static const struct {
+		enum err_code why;
+		bool owed;
+		enum evidence_outcome outcome;
+		enum err_code dane, posh;
+	} rows[] = {
+		{ERR_PROOF_LATE, false, EVIDENCE_FAILS, ERR_PROOF_LATE, ERR_PROOF_LATE},
+		{ERR_BUDGET, false, EVIDENCE_FAILS, ERR_BUDGET, ERR_BUDGET},
+		{ERR_LIMIT, false, EVIDENCE_FAILS, ERR_DNS_FAILED, ERR_POSH_BUSY},
+		{ERR_LIMIT, true, EVIDENCE_FORBIDS, ERR_DANE_FAILED, ERR_POSH_BUSY},
+	};
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct policy_verdict v;
+		struct assess_question q = asking(&chains[BREE]);
+		q.asked = PROOFS_DANE | PROOFS_POSH;
+		q.published.dane_owed = rows[i].owed;
+		struct policy_case c = gather(&q);
+		assess_give_up(&c, rows[i].why);
+		expect(&c.of[PROOF_DANE], rows[i].outcome, rows[i].dane);
+		expect(&c.of[PROOF_POSH], EVIDENCE_FAILS, rows[i].posh);
+		policy_decide(&c, LEVEL_TRUSTED, fake_wall_s, &v);
+		assert_int_equal(v.decision, rows[i].owed ? POLICY_REFUSE : POLICY_ACCEPT);
+		if (!rows[i].owed)
+			assert_int_equal(v.judge_again, fake_wall_s + 600);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -548,6 +587,7 @@ int main(void)
 		cmocka_unit_test(where_a_key_is_pinned_no_certificate_will_not_do),
 		cmocka_unit_test(the_record_of_an_assessment_says_by_what_and_what_did_not),
 		cmocka_unit_test(what_passes_is_told_from_what_is_over),
+		cmocka_unit_test(what_is_not_waited_for_is_as_if_it_had_failed),
 	};
 	return cmocka_run_group_tests(tests, set_up_all, tear_down_all);
 }

@@ -221,6 +221,24 @@ static void another_certificate_for_the_same_key_names_somebody_else(void **stat
 	buf_fini(&second.certificate);
 }
 
+/* Made for the time that a process runs, when the clock may be set only later. */
+static void a_clock_that_was_not_set_makes_a_certificate_for_now_all_the_same(void **state)
+{
+	(void)state;
+	struct pair p, later = {0};
+	const struct makecert_wish wish = {.now = 0};
+	make_one(&p, "gate.example");
+	buf_init(&later.certificate, BUF_UNLIMITED);
+	assert_false(err_is(makecert_for(&wish, buf_peek(&p.key), &later.certificate)));
+	X509 *x = openssl_certificate(&later);
+	time_t first = 1767225600 - DAY, last = 1767225600 + (time_t)3650 * DAY;
+	assert_int_equal(ASN1_TIME_cmp_time_t(X509_get0_notBefore(x), first), 0);
+	assert_int_equal(ASN1_TIME_cmp_time_t(X509_get0_notAfter(x), last), 0);
+	X509_free(x);
+	pair_fini(&p);
+	buf_fini(&later.certificate);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -229,6 +247,7 @@ int main(void)
 		cmocka_unit_test(no_two_are_alike_but_for_the_subject),
 		cmocka_unit_test(names_without_end_are_cut_and_none_is_fine_too),
 		cmocka_unit_test(another_certificate_for_the_same_key_names_somebody_else),
+		cmocka_unit_test(a_clock_that_was_not_set_makes_a_certificate_for_now_all_the_same),
 		cmocka_unit_test(a_clock_that_x509_cannot_write_makes_no_certificate),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -221,6 +221,53 @@ static void a_reload_makes_us_ask_again_but_not_forget(void **state)
 	assert_int_equal(proofs_last_known(w, &d).posh->e.code, ERR_POSH_NONE);
 }
 
+/* P15: each row: how old the document is, what the scout says then, and what is known after that.
+ */
+static void a_document_is_asked_for_again_before_it_ends(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *title;
+		int64_t after_s;
+		enum resolve_status status;
+		const char *text;
+		bool asks;
+		enum err_code e;
+		int64_t until_s;
+	} rows[] = {
+		{"not yet", 449, RESOLVE_DATA, "ttl=600 " POSH, false, ERR_OK, 600},
+		{"in the last quarter", 450, RESOLVE_DATA, "ttl=600 " POSH, true, ERR_OK,
+			450 + 600},
+		{"nobody answers", 450, RESOLVE_TIMEOUT, "ttl=300", true, ERR_OK, 600},
+		{"there is none", 450, RESOLVE_NONE, "ttl=300", true, ERR_OK, 600},
+		{"it has ended", 600, RESOLVE_NONE, "ttl=300", false, ERR_OK, 0},
+	};
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct domain d = named("a.example");
+		int64_t began = fake_wall_s;
+		print_message("           %s\n", rows[i].title);
+		fake_dns_use(
+			the.f, RECORDS({"a.example", FAKE_POSH, RESOLVE_DATA, "ttl=600 " POSH, 0}));
+		proofs_reload(w);
+		(void)find_out("a.example");
+		fake_dns_use(
+			the.f, RECORDS({"a.example", FAKE_POSH, rows[i].status, rows[i].text, 0}));
+		fake_wall_s = began + rows[i].after_s;
+		proofs_look_ahead(w, &d);
+		proofs_look_ahead(w, &d);
+		if (rows[i].until_s)
+			assert_non_null(proofs_known(w, &d).posh); /* meanwhile */
+		(void)fake_worker_run(the.f, NULL, NULL, 20);
+		assert_int_equal(fake_dns_asked("a.example", FAKE_POSH), rows[i].asks);
+		const struct posh_found *f = proofs_known(w, &d).posh;
+		assert_int_equal(f != NULL, rows[i].until_s > 0);
+		if (f) {
+			assert_int_equal(f->e.code, rows[i].e);
+			assert_int_equal(f->not_after, began + rows[i].until_s);
+		}
+	}
+}
+
 /* ---- DANE, as whoever is dialled sees it ---- */
 
 /* DANE-5, DANE-10; RFC 7673 3.1: each row differs in one of the two SRV answers. */
@@ -263,8 +310,18 @@ static void both_services_records_decide_whether_there_is_dane(void **state)
 		{"one failed", {"a.example", FAKE_SRV, RESOLVE_DATA, "secure 1 1 x.example", 0},
 			{"a.example", FAKE_SRV_DIRECT, RESOLVE_FAILED, NULL, 0}, ERR_OK, 1, true},
 		{"one failed, no other", {"a.example", FAKE_SRV, RESOLVE_NONE, "secure", 0},
+			{"a.example", FAKE_SRV_DIRECT, RESOLVE_FAILED, NULL, 0}, ERR_DANE_FAILED, 0,
+			false},
+		{"none, and one not answered", {"a.example", FAKE_SRV, RESOLVE_TIMEOUT, NULL, 0},
+			{"a.example", FAKE_SRV_DIRECT, RESOLVE_NONE, "secure", 0}, ERR_DANE_FAILED,
+			0, false},
+		{"one failed, no other, not signed", {"a.example", FAKE_SRV, RESOLVE_NONE, "", 0},
 			{"a.example", FAKE_SRV_DIRECT, RESOLVE_FAILED, NULL, 0}, ERR_DNS_FAILED, 0,
 			false},
+		{"one failed, the other not signed",
+			{"a.example", FAKE_SRV, RESOLVE_DATA, "1 1 x.example", 0},
+			{"a.example", FAKE_SRV_DIRECT, RESOLVE_FAILED, NULL, 0}, ERR_DANE_INSECURE,
+			0, false},
 		{"both not answered", {"a.example", FAKE_SRV, RESOLVE_TIMEOUT, NULL, 0},
 			{"a.example", FAKE_SRV_DIRECT, RESOLVE_TIMEOUT, NULL, 0}, ERR_DNS_TIMEOUT,
 			0, false},
@@ -307,6 +364,59 @@ static void each_target_has_its_own_records(void **state)
 	}
 }
 
+/* DANE-7, RFC 7671 7: each row: what the target's name is, where records are, and whose are taken.
+ */
+static void records_behind_a_secure_alias_come_first(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *title;
+		enum resolve_status status;
+		const char *address;
+		bool behind, own; /* records there */
+		enum err_code e;
+		const char *base;
+		unsigned asked_behind, asked_own;
+	} rows[] = {
+		{"no alias", RESOLVE_DATA, "secure 192.0.2.1", true, true, ERR_OK, "x.example", 0,
+			1},
+		{"a secure one", RESOLVE_DATA, "secure alias=y.example 192.0.2.1", true, true,
+			ERR_OK, "y.example", 1, 0},
+		{"for the other family alone", RESOLVE_NONE, "secure alias=y.example", true, true,
+			ERR_OK, "y.example", 1, 0},
+		{"without records there", RESOLVE_DATA, "secure alias=y.example 192.0.2.1", false,
+			true, ERR_OK, "x.example", 1, 1},
+		{"without any", RESOLVE_DATA, "secure alias=y.example 192.0.2.1", false, false,
+			ERR_DANE_NONE, "x.example", 1, 1},
+		{"one that nobody vouches for", RESOLVE_DATA, "alias=y.example 192.0.2.1", true,
+			true, ERR_OK, "x.example", 0, 1},
+		{"nobody knows whether", RESOLVE_TIMEOUT, "", true, true, ERR_OK, "x.example", 0,
+			1},
+		{"nobody knows, and its own are not there", RESOLVE_TIMEOUT, "", true, false,
+			ERR_DANE_FAILED, "x.example", 0, 1},
+		{"a broken one, and its own are not there", RESOLVE_BOGUS, "", true, false,
+			ERR_DANE_FAILED, "x.example", 0, 1},
+	};
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		print_message("           %s\n", rows[i].title);
+		fake_dns_use(the.f,
+			RECORDS({"a.example", FAKE_SRV, RESOLVE_DATA, "secure 1 1 x.example", 0},
+				{"x.example", FAKE_A, rows[i].status, rows[i].address, 0},
+				{"x.example", FAKE_TLSA, rows[i].own ? RESOLVE_DATA : RESOLVE_NONE,
+					rows[i].own ? "secure 3 1 1 " HASH : "secure", 0},
+				{"y.example", FAKE_TLSA,
+					rows[i].behind ? RESOLVE_DATA : RESOLVE_NONE,
+					rows[i].behind ? "secure 3 1 1 " HASH : "secure", 0}));
+		proofs_reload(w);
+		const struct proofs_dane *d = find_out("a.example").dane;
+		assert_int_equal(d->count, 1);
+		assert_int_equal(d->targets[0].e.code, rows[i].e);
+		assert_string_equal(d->targets[0].base.name, rows[i].base);
+		assert_int_equal(fake_dns_asked("y.example", FAKE_TLSA), rows[i].asked_behind);
+		assert_int_equal(fake_dns_asked("x.example", FAKE_TLSA), rows[i].asked_own);
+	}
+}
+
 /* P18 */
 static void a_domain_with_many_targets_is_looked_up_in_part(void **state)
 {
@@ -329,6 +439,28 @@ static bool is_owed(void *arg)
 	return proofs_known(w, arg).dane_owed;
 }
 
+/* F11, RFC 7673 3.4: one answer is enough to know. */
+static void answers_are_owed_once_one_shows_that_the_zone_is_signed(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *data;
+		bool owed;
+	} rows[] = {{"secure", true}, {"", false}};
+	for (size_t i = 0; i < 2; i++) {
+		struct domain d = named(i ? "b.example" : "a.example");
+		fake_dns_use(
+			the.f, RECORDS({d.name, FAKE_SRV, RESOLVE_NONE, rows[i].data, 0},
+				       {d.name, FAKE_SRV_DIRECT, RESOLVE_NONE, rows[i].data, 100}));
+		struct proofs_wait *wait = proofs_ask(w, &d, PROOFS_DANE, on_news, NULL);
+		assert_int_equal(fake_worker_run(the.f, is_owed, &d, 50), rows[i].owed);
+		assert_true(proofs_missing(w, &d, PROOFS_DANE));
+		(void)fake_worker_run(the.f, NULL, NULL, 150);
+		assert_false(is_owed(&d));
+		proofs_leave(wait);
+	}
+}
+
 /* RFC 7673 3.4: from there on silence is not the same as none. */
 static void records_are_owed_once_the_way_to_them_is_secure(void **state)
 {
@@ -338,7 +470,6 @@ static void records_are_owed_once_the_way_to_them_is_secure(void **state)
 		the.f, RECORDS({"a.example", FAKE_SRV, RESOLVE_DATA, "secure 1 1 x.example", 0},
 			       {"x.example", FAKE_TLSA, RESOLVE_DATA, "secure 3 1 1 " HASH, 200}));
 	struct proofs_wait *wait = proofs_ask(w, &d, PROOFS_DANE, on_news, NULL);
-	assert_false(is_owed(&d));
 	assert_true(fake_worker_run(the.f, is_owed, &d, 150));
 	assert_int_equal(proofs_missing(w, &d, PROOFS_DANE), PROOFS_DANE);
 	(void)fake_worker_run(the.f, NULL, NULL, 250);
@@ -420,9 +551,12 @@ int main(void)
 		PROOFS_TEST(each_answer_is_kept_for_its_own_time),
 		PROOFS_TEST(a_clock_that_leaps_back_makes_nothing_known_for_long),
 		PROOFS_TEST(a_reload_makes_us_ask_again_but_not_forget),
+		PROOFS_TEST(a_document_is_asked_for_again_before_it_ends),
 		PROOFS_TEST(both_services_records_decide_whether_there_is_dane),
 		PROOFS_TEST(each_target_has_its_own_records),
+		PROOFS_TEST(records_behind_a_secure_alias_come_first),
 		PROOFS_TEST(a_domain_with_many_targets_is_looked_up_in_part),
+		PROOFS_TEST(answers_are_owed_once_one_shows_that_the_zone_is_signed),
 		PROOFS_TEST(records_are_owed_once_the_way_to_them_is_secure),
 		PROOFS_TEST(what_is_not_to_be_asked_for_is_not),
 		PROOFS_TEST(a_flood_of_domains_displaces_what_nobody_waits_for),

@@ -292,6 +292,31 @@ static void what_lies_elsewhere_is_not_taken_over(void **state)
 	assert_non_null(store_stage(dir, &w));
 }
 
+/* What is made once stays: a clock that was not set yet must not decide for how long it holds. */
+static void by_a_clock_that_cannot_be_right_nothing_is_made(void **state)
+{
+	(void)state;
+	static const struct {
+		int64_t now;
+		bool made;
+	} rows[] = {{0, false}, {1767225599, false}, {1767225600, true}};
+	struct makecert_wish w = wish();
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		w.now = rows[i].now;
+		const char *why = store_make(dir, &w);
+		assert_int_equal(why == NULL, rows[i].made);
+		if (why)
+			assert_non_null(strstr(why, "the clock is wrong"));
+		assert_int_equal(is_there("current.pem"), rows[i].made);
+	}
+	/* What is there serves, whatever the clock says. */
+	w.now = 0;
+	struct seen before = look_around();
+	assert_null(store_make(dir, &w));
+	assert_true(same(look_around().current, before.current));
+	assert_non_null(store_stage(dir, &w));
+}
+
 /* A key that went away is a person's business: a new one would contradict what is published. */
 static void a_pair_that_is_damaged_is_not_replaced_in_silence(void **state)
 {
@@ -431,6 +456,7 @@ int main(void)
 		store_case(a_directory_holds_what_the_gate_made_and_nothing_else),
 		store_case(a_rollover_changes_certificate_and_key_together),
 		store_case(what_lies_elsewhere_is_not_taken_over),
+		store_case(by_a_clock_that_cannot_be_right_nothing_is_made),
 		store_case(a_pair_that_is_damaged_is_not_replaced_in_silence),
 		cmocka_unit_test(whatever_step_it_dies_at_nothing_is_half_and_it_goes_on),
 		store_case(two_at_once_make_one),

@@ -180,6 +180,23 @@ class Budget(unittest.TestCase):
         for number in range(40):
             self.assertEqual(self.claim(peer, f"h{number}.hosted"), "valid")
 
+    def test_a_certificate_of_many_names_buys_no_lookups_without_end(self):
+        """P18: one certificate proves them all; each has DNS that is looked at for a veto."""
+        names = [f"w{number}.flood" for number in range(60)]
+        peer = Dialogue(self.sources.connect(GATE, source=SOURCES[24]))
+        self.addCleanup(peer.close)
+        began = time.monotonic()
+        peer.header(names[0], "bree.example")
+        peer.starttls("bree.example", self.stage.ca.issue(*names))
+        peer.header(names[0], "bree.example")
+        peer.features()
+        answers = [self.claim(peer, name) for name in names]
+        most = 5 + 30 + (time.monotonic() - began) / 2 + 1
+        self.assertEqual(answers.count("valid") + answers.count("resource-constraint"), 60)
+        self.assertTrue(30 <= answers.count("valid") <= most, answers)
+        self.assertEqual([name for name in names if self.tap.asked(f"{name}.")],
+                         [name for name, answer in zip(names, answers) if answer == "valid"])
+
     def test_a_hundred_pairs_are_the_most_of_a_stream(self):
         """B12, DB-4: each proven by itself, and then no more; nobody is asked in vain."""
         peer = self.plain(SOURCES[2])

@@ -30,11 +30,22 @@ class Again(unittest.TestCase):
         w.site("down.example", document(down))
         cls.moved_port = w.domain("moved.example", moved)
         w.tlsa("moved.example", cls.moved_port, 3, 1, 1, moved.chain)
-        w.tlsa("stays.example", w.domain("stays.example", stays), 3, 1, 1, stays.chain)
+        # DANE-7, in both directions: the records are those of the name behind an alias.
+        port = w.domain("stays.example", stays)
+        stage.names.set("xmpp.stays.example", "A")
+        stage.names.set("xmpp.stays.example", "CNAME", "end.hoster.example.")
+        stage.names.set("end.hoster.example", "A", stage.world.address)
+        w.tlsa("stays.example", port, 3, 1, 1, stays.chain, host="end.hoster.example")
         # An authority vouches for it, and so does its document.
         saved = stage.ca.issue("saved.example")
         w.domain("saved.example", saved)
         w.site("saved.example", document(saved))
+        # For those who come when the authorities are others.
+        written = stage.other_ca.issue("somebody.example", signed_by="self")
+        w.domain("written.example", written)
+        w.site("written.example", document(written))
+        contrary = stage.other_ca.issue("contrary.example")
+        w.tlsa("contrary.example", w.domain("contrary.example", contrary), 3, 1, 1, cls.other.chain)
         w.start()
         cls.gate, cls.canary = stage.gate, stage.canary
 
@@ -70,7 +81,7 @@ class Again(unittest.TestCase):
         self.gate.reload()
 
     def test_proofs_are_found_out_anew(self):
-        """DANE-9, POSH-6; P15: by a reload, for nobody waits an hour here."""
+        """DANE-7, DANE-9, POSH-6; P15: by a reload, for nobody waits an hour here."""
         with contextlib.ExitStack() as stack:
             peers, links = self.open_all(stack)
             mark = self.gate.mark()
@@ -103,6 +114,27 @@ class Again(unittest.TestCase):
                     self.assertEqual(len(server.links), 1, "on the same stream")
                     self.assertEqual(self.gate.events("stream-down", mark, leg="W-OUT",
                                                       to=f"{name}.example"), [])
+
+    def switch(self, **proofs):
+        self.gate.set("proofs", **proofs)
+        mark = self.gate.mark()
+        self.gate.reload()
+        return mark
+
+    def test_what_is_switched_off_or_on_counts_for_standing_streams(self):
+        """M-3: [proofs] dane and posh, by a reload that changes no tenant."""
+        (self.gate.dir / "ca.pem").write_bytes(self.stage.other_ca.root.read_bytes())
+        self.switch(dane="yes")
+        # What is switched, the domain whose stream ends with that, and why.
+        for switch, name, reason in (({"dane": "no"}, "stays.example", "FG-M10"),
+                                     ({"dane": "yes"}, "contrary.example", "FG-D12"),
+                                     ({"posh": "no"}, "written.example", "FG-M10")):
+            with self.subTest(**switch), self.canary.dial("strict.example", name) as link:
+                link.expect("<db:result[^>]*type='valid'", 10)
+                self.gate.wait_event("stream-up", 5, leg="W-OUT", to=name)
+                mark = self.switch(**switch)
+                self.assertEqual(self.gate.wait_event(
+                    "stream-closing", 8, mark, leg="W-OUT", to=name)["reason"], reason)
 
 
 class Expiry(unittest.TestCase):

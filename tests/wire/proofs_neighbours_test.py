@@ -1,6 +1,7 @@
 """Tenants without a certificate of their own domain: what they show to the world, and what they prove
 to each other, which is what they prove to the world (ADR-8, POSH-12, DANE-6, EXT-5)."""
 
+import time
 import unittest
 
 import common
@@ -87,12 +88,35 @@ class Neighbours(unittest.TestCase):
 
     def test_tenants_prove_to_each_other_what_they_prove_to_the_world(self):
         """ADR-8: POSH-4, DANE-1 hold inside too."""
+        seen = len(self.canary.stanzas)
         for from_, to, wanted in self.ROWS:
             with self.subTest(sender=from_, target=to):
                 self.assertIn(wanted, self.answer(from_, to))
         wanted = [f"{from_}-{to}" for from_, to, outcome in self.ROWS if outcome == "valid"]
-        stanzas = self.canary.wait_for(len(wanted))
+        stanzas = self.canary.wait_for(seen + len(wanted))[seen:]
         self.assertEqual(sorted(attribute(one, "id") for one in stanzas), sorted(wanted))
+
+    def test_a_proof_that_ends_ends_the_way_inside(self):
+        """M-3, ID-10: as it does for streams that leave the gate; what has not ended goes on."""
+        seconds = 5
+        identity = self.stage.ca.issue("short.example", days=seconds / 86400)
+        ends = time.time() + seconds
+        self.stage.tenant("short.example", policy=STRICT, identity=identity)
+        self.stage.names.commit()
+        self.gate.reload()
+        with self.canary.dial("short.example", "posh.example") as link, \
+                self.canary.dial("posh.example", "short.example") as back, \
+                self.canary.dial("posh.example", "plain.example") as other:
+            for one in (link, back, other):
+                one.expect("<db:result[^>]*type='valid'", 10)
+            self.assertLess(time.time(), ends, "too slow to see anything")
+            for one in (link, back):
+                closed = one.expect_closed(seconds + 6)
+                self.assertGreater(time.time(), ends - 1)
+                self.assertIn("FG-C11", closed)
+            seen = len(self.canary.stanzas)
+            other.send(message("a@posh.example", "b@plain.example", "x", "still-here"))
+            self.canary.wait_for(seen + 1)
 
     def seen_by_who_dials(self, domain):
         with self.stage.connect() as peer:

@@ -318,7 +318,7 @@ class Inbound(unittest.TestCase):
         ("unusable.example", "strict.example", {"by": "pkix", "dane": "unusable"}),
         ("insecure.example", "strict.example", {"by": "pkix", "dane": "insecure"}),
         ("bogus.example", "shire.example", "FG-D05"),
-        ("bogus-tlsa.example", "shire.example", "FG-D13"),
+        ("bogus-tlsa.example", "shire.example", "FG-D05"),
         ("posh.example", "strict.example",
          {"by": "posh", "posh": "https://posh.example/.well-known/posh/xmpp-server.json"}),
         ("posh.example", "shire.example", {"by": "posh", "trust": "trusted"}),
