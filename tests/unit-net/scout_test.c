@@ -327,15 +327,14 @@ static void posh_is_looked_for_on_the_web_and_nowhere_private(void **state)
 	assert_true(a->posh.not_after > 0);
 	assert_true(err_is(answer_to(p, ASK_POSH, "nowhere.example", 0)->posh.e));
 	assert_true(err_is(answer_to(p, ASK_POSH, "hidden.onion", 0)->posh.e)); /* P16 */
-	/* Others are answered meanwhile: nobody lives at 192.0.2.1, or the system knows of no way
-	 * to it, and then the document's answer may be there first. */
-	ask(p, ASK_POSH, "x.full.example", 0);
+	/* Others are answered meanwhile: nobody lives at 192.0.2.1. Where the system knows of no
+	 * way to it, the document's answer may be there first, or in the same turn. */
 	size_t told = p->told;
+	ask(p, ASK_POSH, "x.full.example", 0);
 	ask(p, ASK_ADDR, "x.full.example", 0);
 	assert_true(told_within(p, told + 1, 2000));
-	if (p->last.kind != ASK_ADDR)
+	if (p->told == told + 1 && p->last.kind != ASK_ADDR)
 		assert_true(told_within(p, told + 2, 2000));
-	assert_int_equal(p->last.kind, ASK_ADDR);
 }
 
 static void without_authorities_no_document_is_believed(void **state)
