@@ -381,7 +381,8 @@ class Publish(unittest.TestCase):
         pid = self.publisher()
         names = [os.readlink(one) for one in pathlib.Path(f"/proc/{pid}/fd").iterdir()]
         # No file but the log, and nothing to read by a name.
-        files = [name for name in names if not re.match(r"(socket|anon_inode|pipe):|.*/dev/null$", name)]
+        files = [name for name in names
+                 if not re.match(r"(socket|anon_inode|pipe):|.*/dev/null$", name)]
         self.assertEqual(set(files), {str(self.gate.log)})
         keys = {name: secret_of(self.shown[name]) for name in (POSH, CERTIFIED)}
         secrets = [form for key in keys.values() for form in (key, key[::-1])]
