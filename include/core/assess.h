@@ -81,6 +81,17 @@ struct assessment assess_outcome(const struct assess_question *q, const struct p
  * look; ERR_LIMIT: there was no room to, which is as if DNS and the web had failed. DANE that is
  * not known is looked at again before long. */
 void assess_give_up(struct policy_case *c, enum err_code why);
+/* What a question came to under a floor. */
+struct weighed {
+	struct policy_case c;
+	struct policy_verdict v;
+	struct assessment outcome;
+	bool passes; /* refused for what may be otherwise in a moment */
+};
+/* All of it at once. rested_on: what it was believed by before; PROOF_KINDS the first time. late:
+ * why no more is waited for (assess_give_up); ERR_OK: it is. */
+void assess_weigh(const struct assess_question *q, enum level floor, enum proof_kind rested_on,
+	enum err_code late, struct weighed *out);
 /* Whether it was refused for what could not be found out just now, rather than for what is so. */
 bool assess_passes(const struct assess_question *q, const struct policy_case *c,
 	const struct policy_verdict *v, enum proof_kind rested_on);

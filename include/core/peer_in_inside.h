@@ -69,13 +69,6 @@ void peer_in_note_pair(struct peer_in *p, const struct pair *pair, struct err wh
 void peer_in_note_not_valid(struct peer_in *p, const struct pair *pair, struct err why);
 void peer_in_keep_decision(struct peer_in *p, struct err why);
 
-struct peer_weighed {
-	struct policy_case c;
-	struct policy_verdict v;
-	struct assessment outcome;
-	bool passes; /* refused for what may be otherwise in a moment */
-};
-
 /* Who it says it is (peer_claims.c). */
 void peer_in_judge_peer(struct peer_in *p); /* the header's `from` */
 void peer_in_judge_pair(struct peer_in *p, struct pair *pair);
@@ -84,7 +77,7 @@ void peer_in_judge_pair_again(struct peer_in *p, struct pair *pair); /* one that
 /* rested_on: PROOF_KINDS the first time; late: why no more is waited for; ERR_OK: it is. */
 void peer_in_weigh(const struct peer_in *p, const struct domain *d, struct proofs_view known,
 	enum proof_kind rested_on, const struct evidence *pkix, enum err_code late,
-	struct peer_weighed *out);
+	struct weighed *out);
 /* DB-15: what turns out to be true costs nothing. */
 void peer_in_give_back(struct peer_in *p, bool *paid);
 enum delegation_state peer_in_neighbour_points(const struct peer_in *p, const struct domain *d);

@@ -449,3 +449,14 @@ struct err assess_over(
 	return rested_on == PROOF_DANE || rested_on == PROOF_POSH ? err_make(ERR_PROOF_OVER)
 								  : v->why;
 }
+
+void assess_weigh(const struct assess_question *q, enum level floor, enum proof_kind rested_on,
+	enum err_code late, struct weighed *out)
+{
+	assess_evidence(q, &out->c);
+	if (late != ERR_OK)
+		assess_give_up(&out->c, late);
+	policy_decide(&out->c, floor, worker_wall_s(), &out->v);
+	out->outcome = assess_outcome(q, &out->c, &out->v);
+	out->passes = assess_passes(q, &out->c, &out->v, rested_on);
+}

@@ -37,8 +37,7 @@ static bool is_enough(const struct side *s)
 static void judge_by(struct worker *w, struct credential *own, size_t i, enum proof_kind rested_on,
 	struct side *s)
 {
-	struct policy_case c;
-	struct policy_verdict v;
+	struct weighed found;
 	struct slice chain[CERT_CHAIN_MAX + 1];
 	struct assess_question q = {.worker = w,
 		.tenant = s->judge,
@@ -49,14 +48,12 @@ static void judge_by(struct worker *w, struct credential *own, size_t i, enum pr
 		.published = proofs_last_known(w, s->domain),
 		.asked = proofs_askable(w, s->domain),
 		.by_asking = s->points == DELEGATION_HERE ? EVIDENCE_PROVES : EVIDENCE_NONE};
-	assess_evidence(&q, &c);
-	assess_give_up(&c, ERR_PROOF_LATE);
-	policy_decide(&c, s->floor, worker_wall_s(), &v);
-	s->passes |= assess_passes(&q, &c, &v, rested_on);
-	s->over = assess_over(&c, &v, rested_on);
-	if (v.level > s->level) {
-		s->level = v.level;
-		s->rests = assess_outcome(&q, &c, &v).rests;
+	assess_weigh(&q, s->floor, rested_on, ERR_PROOF_LATE, &found);
+	s->passes |= found.passes;
+	s->over = assess_over(&found.c, &found.v, rested_on);
+	if (found.v.level > s->level) {
+		s->level = found.v.level;
+		s->rests = found.outcome.rests;
 	}
 }
 

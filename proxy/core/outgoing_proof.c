@@ -119,13 +119,6 @@ static bool endpoint_now(
 	return true;
 }
 
-struct weighed {
-	struct policy_case c;
-	struct policy_verdict v;
-	struct assessment outcome;
-	bool passes; /* refused for what may be otherwise in a moment */
-};
-
 /* known: what the peer publishes; at: where we are, NULL: what we knew when we connected; pkix: see
  * struct assess_question. */
 static void weigh(const struct outgoing *o, struct proofs_view known,
@@ -145,12 +138,7 @@ static void weigh(const struct outgoing *o, struct proofs_view known,
 		.published = known,
 		.asked = o->wants & proofs_askable(o->worker, &o->config.remote),
 		.by_asking = EVIDENCE_PROVES}; /* M-5 */
-	assess_evidence(&q, &out->c);
-	if (late)
-		policy_give_up_waiting(&out->c);
-	policy_decide(&out->c, outgoing_floor(o), worker_wall_s(), &out->v);
-	out->outcome = assess_outcome(&q, &out->c, &out->v);
-	out->passes = assess_passes(&q, &out->c, &out->v, o->assessed.by);
+	assess_weigh(&q, outgoing_floor(o), o->assessed.by, late ? ERR_PROOF_LATE : ERR_OK, out);
 }
 
 static void note_weighed(struct outgoing *o, const struct weighed *w)

@@ -64,7 +64,7 @@ static const struct domain *domain_of(const struct claim *c)
 
 void peer_in_weigh(const struct peer_in *p, const struct domain *d, struct proofs_view known,
 	enum proof_kind rested_on, const struct evidence *pkix, enum err_code late,
-	struct peer_weighed *out)
+	struct weighed *out)
 {
 	struct slice chain[CERT_CHAIN_MAX + 1];
 	bool again = rested_on != PROOF_KINDS;
@@ -79,13 +79,7 @@ void peer_in_weigh(const struct peer_in *p, const struct domain *d, struct proof
 		.asked = proofs_askable(p->worker, d),
 		/* What a certificate has proven, dialback does not prove in its place. */
 		.by_asking = again ? EVIDENCE_NONE : EVIDENCE_PENDING};
-	assess_evidence(&q, &out->c);
-	if (late != ERR_OK)
-		assess_give_up(&out->c, late);
-	policy_decide(
-		&out->c, again ? LEVEL_TRUSTED : p->tenant->floor_in, worker_wall_s(), &out->v);
-	out->outcome = assess_outcome(&q, &out->c, &out->v);
-	out->passes = assess_passes(&q, &out->c, &out->v, rested_on);
+	assess_weigh(&q, again ? LEVEL_TRUSTED : p->tenant->floor_in, rested_on, late, out);
 }
 
 static enum proof_kind rests_on(const struct claim *c)
@@ -94,7 +88,7 @@ static enum proof_kind rests_on(const struct claim *c)
 	return pi ? pi->by : PROOF_KINDS;
 }
 
-static void weigh(struct claim *c, bool late, struct peer_weighed *out)
+static void weigh(struct claim *c, bool late, struct weighed *out)
 {
 	struct worker *w = c->peer->worker;
 	bool again = c->has_pkix && c->generation == w->generation;
@@ -141,13 +135,13 @@ void peer_in_give_back(struct peer_in *p, bool *paid)
 	*paid = false;
 }
 
-static void note_evidence(struct peer_in *p, const struct peer_weighed *w)
+static void note_evidence(struct peer_in *p, const struct weighed *w)
 {
 	if (p->decision)
 		decision_evidence(p->decision, worker_now_ms(p->worker), &w->c, &w->v);
 }
 
-static struct verdict verdict_of(const struct peer_weighed *w)
+static struct verdict verdict_of(const struct weighed *w)
 {
 	struct verdict v = {.decision = VERDICT_ASK, .proof = PROOF_CERTIFICATE, .why = w->v.why};
 	if (w->v.decision == POLICY_REFUSE)
@@ -177,7 +171,7 @@ static void tell_pair(struct peer_in *p, struct pair *pair, struct verdict v)
 	actions_fini(&a);
 }
 
-static void decide_peer(struct claim *c, const struct peer_weighed *w)
+static void decide_peer(struct claim *c, const struct weighed *w)
 {
 	struct peer_in *p = c->peer;
 	mem_free(p->assessed);
@@ -190,7 +184,7 @@ static void decide_peer(struct claim *c, const struct peer_weighed *w)
 	tell_peer(p, verdict_of(w));
 }
 
-static void decide_pair(struct claim *c, const struct peer_weighed *w)
+static void decide_pair(struct claim *c, const struct weighed *w)
 {
 	struct peer_in *p = c->peer;
 	struct pair *pair = c->pair;
@@ -221,7 +215,7 @@ static void decide_pair(struct claim *c, const struct peer_weighed *w)
 }
 
 /* P15: what passes is waited for while the proof holds. */
-static bool put_off(struct peer_in *p, struct pair_in *pi, const struct peer_weighed *w)
+static bool put_off(struct peer_in *p, struct pair_in *pi, const struct weighed *w)
 {
 	int64_t now = worker_wall_s();
 	if (!w->passes || !renewal_put_off(&pi->renewal, now))
@@ -233,7 +227,7 @@ static bool put_off(struct peer_in *p, struct pair_in *pi, const struct peer_wei
 	return true;
 }
 
-static void decide_again(struct claim *c, const struct peer_weighed *w)
+static void decide_again(struct claim *c, const struct weighed *w)
 {
 	struct peer_in *p = c->peer;
 	struct pair_in *pi = c->pair->user;
@@ -248,7 +242,7 @@ static void decide_again(struct claim *c, const struct peer_weighed *w)
 	}
 }
 
-static void decide(struct claim *c, const struct peer_weighed *w)
+static void decide(struct claim *c, const struct weighed *w)
 {
 	if (c->kind == CLAIM_PEER)
 		decide_peer(c, w);
@@ -299,7 +293,7 @@ static bool may_look_at_proven(struct peer_in *p)
 }
 
 /* P18: whoever sets look-ups in motion pays for them. */
-static bool may_look(struct claim *c, const struct peer_weighed *w, unsigned kinds)
+static bool may_look(struct claim *c, const struct weighed *w, unsigned kinds)
 {
 	struct peer_in *p = c->peer;
 	if (c->kind == CLAIM_AGAIN || !proofs_cost(p->worker, domain_of(c), kinds))
@@ -312,7 +306,7 @@ static bool may_look(struct claim *c, const struct peer_weighed *w, unsigned kin
 }
 
 /* True: an answer will come. */
-static bool ask(struct claim *c, const struct peer_weighed *w)
+static bool ask(struct claim *c, const struct weighed *w)
 {
 	unsigned kinds = (w->v.waits_for & 1u << PROOF_DANE ? PROOFS_DANE : 0u) |
 			 (w->v.waits_for & 1u << PROOF_POSH ? PROOFS_POSH : 0u);
@@ -336,7 +330,7 @@ static bool ask(struct claim *c, const struct peer_weighed *w)
  */
 static bool has_ended(struct claim *c)
 {
-	struct peer_weighed w;
+	struct weighed w;
 	const struct pair_in *pi = c->kind == CLAIM_AGAIN ? c->pair->user : NULL;
 	if (!pi || !renewal_is_over(&pi->renewal, worker_wall_s()))
 		return false;
@@ -346,7 +340,7 @@ static bool has_ended(struct claim *c)
 
 static void step(struct claim *c, bool late)
 {
-	struct peer_weighed w;
+	struct weighed w;
 	weigh(c, late, &w);
 	if (w.v.decision == POLICY_WAIT && !late) {
 		if (!has_ended(c) && ask(c, &w))

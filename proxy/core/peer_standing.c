@@ -15,7 +15,7 @@ static bool by_certificate(const struct pair *pair)
 /* By what is known at this moment. Records that might say no, and are not known, do not say yes. */
 static bool still_proven(struct peer_in *p, struct pair_in *pi)
 {
-	struct peer_weighed w;
+	struct weighed w;
 	const struct domain *d = &pi->pair->from;
 	if (peer_in_neighbour_points(p, d) != DELEGATION_ELSEWHERE)
 		return false;
