@@ -2,6 +2,7 @@
 
 #include "base/mem.h"
 #include "tenants/config.h"
+#include "tenants/value.h"
 
 #include <assert.h>
 #include <string.h>
@@ -94,4 +95,18 @@ bool gate_looks_up(const struct gate *g, const struct domain *name)
 const struct domain *gate_target(const struct gate *g, enum tenant_proof proof)
 {
 	return proof == TENANT_DANE && domain_is_set(&g->dane_name) ? &g->dane_name : &g->host_name;
+}
+
+size_t gate_ports(const struct gate *g, unsigned ports[GATE_PORTS_MAX])
+{
+	size_t count = 0;
+	for (size_t i = 0; i < g->listen.count && count < GATE_PORTS_MAX; i++) {
+		unsigned port = address_port(&g->listen.items[i].sa);
+		bool known = false;
+		for (size_t j = 0; j < count; j++)
+			known = known || ports[j] == port;
+		if (!known)
+			ports[count++] = port;
+	}
+	return count;
 }

@@ -94,7 +94,7 @@ void probe_say_status(struct probe *p, const struct domain *of, const char *name
 /* "_5269._tcp.host.example" */
 void probe_tlsa_name(const struct domain *base, uint16_t port, char *out, size_t size);
 /* "3 1 1 HEX" of a leaf, as in a zone file. */
-bool probe_tlsa_text(struct slice leaf, char *out, size_t size);
+bool probe_tlsa_text(struct slice leaf, char out[TLSA_TEXT_MAX]);
 
 /* ---- what a tenant of ours should have; each is called for one alone ---- */
 

@@ -59,6 +59,9 @@ struct resolve_raw {
 	struct slice rdata[RESOLVE_RAW_MAX];
 };
 
+/* Why there is no answer: ERR_DNS_FAILED, _TIMEOUT, _BOGUS; ERR_OK for data and for none. */
+struct err resolve_error(enum resolve_status status);
+
 typedef void (*resolve_done)(void *arg, const struct resolve_answer *answer);
 
 struct resolve_config {

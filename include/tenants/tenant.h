@@ -123,6 +123,9 @@ struct gate {
 
 void gate_free(struct gate *g); /* NULL is fine */
 
+/* The ports that peers come to, each once; how many. */
+enum { GATE_PORTS_MAX = 16 };
+size_t gate_ports(const struct gate *g, unsigned ports[GATE_PORTS_MAX]);
 /* Where the tenant's SRV records should point to; unset when the configuration does not say. TLSA
  * records belong to a target, so DANE tenants may have one of their own (DANE-6). */
 const struct domain *gate_target(const struct gate *g, enum tenant_proof proof);

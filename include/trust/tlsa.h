@@ -57,6 +57,11 @@ struct tlsa_match {
 
 struct tlsa_match tlsa_judge(const struct tlsa_set *set, const struct tlsa_question *q);
 
+/* Whether this very record is in the set. */
+bool tlsa_set_has(const struct tlsa_set *set, const struct tlsa_record *r);
+/* All of it, as a zone file has it. */
+enum { TLSA_TEXT_MAX = 3 * 4 + 2 * TLSA_DATA_MAX + 1 };
+void tlsa_write(const struct tlsa_record *r, char out[TLSA_TEXT_MAX]);
 /* "3 1 1" and the like; "3 1 1 ab12...": with the first bytes of the data. */
 void tlsa_describe(const struct tlsa_record *r, char *out, size_t size);
 /* A record to publish: `3 1 1` of a leaf (RFC 7671 5.1). False: the leaf cannot be read. */

@@ -21,19 +21,7 @@ static const char *security(const struct resolve_answer *a)
 
 struct err probe_dns_error(const struct resolve_answer *a)
 {
-	switch (a->status) {
-	case RESOLVE_DATA:
-		return err_ok();
-	case RESOLVE_NONE:
-		return err_make(ERR_DNS_NONE);
-	case RESOLVE_BOGUS:
-		return err_make(ERR_DNS_BOGUS);
-	case RESOLVE_TIMEOUT:
-		return err_make(ERR_DNS_TIMEOUT);
-	case RESOLVE_FAILED:
-		break;
-	}
-	return err_make(ERR_DNS_FAILED);
+	return a->status == RESOLVE_NONE ? err_make(ERR_DNS_NONE) : resolve_error(a->status);
 }
 
 void probe_say_status(struct probe *p, const struct domain *of, const char *name, const char *type,
@@ -212,14 +200,12 @@ void probe_tlsa_name(const struct domain *base, uint16_t port, char *out, size_t
 	snprintf(out, size, "_%u._tcp.%s", port, base->name);
 }
 
-bool probe_tlsa_text(struct slice leaf, char *out, size_t size)
+bool probe_tlsa_text(struct slice leaf, char out[TLSA_TEXT_MAX])
 {
 	struct tlsa_record r;
-	char hex[2 * TLSA_DATA_MAX + 1];
 	if (!tlsa_of_leaf(leaf, &r))
 		return false;
-	hex_encode(r.data, r.len, hex);
-	snprintf(out, size, "%u %u %u %s", r.usage, r.selector, r.mtype, hex);
+	tlsa_write(&r, out);
 	return true;
 }
 

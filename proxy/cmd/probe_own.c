@@ -156,11 +156,7 @@ static bool announces(const struct tlsa_set *set, const struct probe_leaf *leaf)
 	struct tlsa_record r;
 	if (!leaf->known || !tlsa_of_leaf(buf_peek(&leaf->der), &r))
 		return true; /* nothing to announce */
-	for (size_t i = 0; i < set->count; i++) {
-		if (memcmp(&set->records[i], &r, sizeof r) == 0)
-			return true;
-	}
-	return false;
+	return tlsa_set_has(set, &r);
 }
 
 static bool tlsa_is_right(
@@ -179,10 +175,10 @@ static void judge_tlsa(struct probe *p, const struct tlsa_set *set, const char *
 		enum published_file file;
 		enum finding_id id;
 	} rows[] = {{PUBLISHED_NEXT, FIND_TLSA_NEXT}, {PUBLISHED_PREVIOUS, FIND_PREVIOUS_GONE}};
-	char text[PROBE_TEXT_MAX] = "...";
+	char text[TLSA_TEXT_MAX] = "...";
 	const struct probe_leaf *now = &p->leafs[PUBLISHED_CURRENT];
 	if (now->known)
-		(void)probe_tlsa_text(buf_peek(&now->der), text, sizeof text);
+		(void)probe_tlsa_text(buf_peek(&now->der), text);
 	if (!announces(set, now))
 		probe_find(p->report, set->count ? FIND_TLSA_OTHER_KEY : FIND_TLSA_MISSING,
 			p->domain.name, name, text, NULL);
@@ -190,7 +186,7 @@ static void judge_tlsa(struct probe *p, const struct tlsa_set *set, const char *
 		const struct probe_leaf *leaf = &p->leafs[rows[i].file];
 		if (announces(set, leaf))
 			continue;
-		(void)probe_tlsa_text(buf_peek(&leaf->der), text, sizeof text);
+		(void)probe_tlsa_text(buf_peek(&leaf->der), text);
 		probe_find(p->report, rows[i].id, p->domain.name, name, text, NULL);
 	}
 }

@@ -93,7 +93,7 @@ static void find_unproven(struct probe *p, const struct probe_target *t,
 	/* Of our DANE tenants the records were looked at, and what peers remember of them. */
 	bool looked_at = p->own && p->own->proof == TENANT_DANE;
 	if (c->of[PROOF_DANE].why.code == ERR_DANE_MISMATCH && n && !looked_at &&
-		probe_tlsa_text(chain[0], tlsa, sizeof tlsa)) {
+		probe_tlsa_text(chain[0], tlsa)) {
 		probe_tlsa_name(&t->base, t->port, name, sizeof name);
 		probe_find(p->report, FIND_TLSA_OTHER_KEY, p->domain.name, name, tlsa, NULL);
 	} else if (c->of[PROOF_PIN].outcome == EVIDENCE_FORBIDS) {

@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { PORTS_MAX = 16, HTTPS_PORT = 443 };
+enum { HTTPS_PORT = 443 };
 
 /* A peer that can do both prefers TLS from the first byte (XEP-0368 3). */
 enum { PRIORITY_DIRECT = 5, PRIORITY_STARTTLS = 10 };
@@ -32,20 +32,6 @@ static void add(struct record_set *set, struct record r, struct buf *name, struc
 	r.value = value ? taken(value) : NULL;
 	set->records = mem_realloc(set->records, (set->record_count + 1) * sizeof *set->records);
 	set->records[set->record_count++] = r;
-}
-
-static size_t ports_of(const struct gate *g, unsigned ports[PORTS_MAX])
-{
-	size_t count = 0;
-	for (size_t i = 0; i < g->listen.count && count < PORTS_MAX; i++) {
-		unsigned port = address_port(&g->listen.items[i].sa);
-		bool known = false;
-		for (size_t j = 0; j < count; j++)
-			known = known || ports[j] == port;
-		if (!known)
-			ports[count++] = port;
-	}
-	return count;
 }
 
 /* ---- SRV ---- */
@@ -72,8 +58,8 @@ static void add_servers(struct record_set *set, const struct domain *domain)
 {
 	static const struct record direct = {.note = "other servers, with TLS from the first byte"};
 	static const struct record starttls = {.note = "other servers, with STARTTLS"};
-	unsigned ports[PORTS_MAX];
-	size_t count = ports_of(set->gate, ports);
+	unsigned ports[GATE_PORTS_MAX];
+	size_t count = gate_ports(set->gate, ports);
 	const char *target = record_target(set)->name;
 	for (size_t i = 0; i < count; i++)
 		add_srv(set, direct, domain, "xmpps-server", PRIORITY_DIRECT, ports[i], target);
@@ -137,22 +123,22 @@ static void add_tlsa(struct record_set *set, struct slice leaf, const char *note
 {
 	struct tlsa_record t;
 	struct record r = {.by = BY_HOST, .type = "TLSA", .note = note};
-	char hex[2 * TLSA_DATA_MAX + 1];
+	char text[TLSA_TEXT_MAX];
 	struct buf name, value;
 	if (!tlsa_of_leaf(leaf, &t))
 		return;
 	buf_init(&name, BUF_UNLIMITED);
 	buf_init(&value, BUF_UNLIMITED);
-	hex_encode(t.data, t.len, hex);
+	tlsa_write(&t, text);
 	(void)buf_printf(&name, "_%u._tcp.%s.", port, record_target(set)->name);
-	(void)buf_printf(&value, "%u %u %u %s", t.usage, t.selector, t.mtype, hex);
+	(void)buf_append_str(&value, text);
 	add(set, r, &name, &value);
 }
 
 static const char *add_tlsas(struct record_set *set, const char *path, const char *note)
 {
-	unsigned ports[PORTS_MAX];
-	size_t count = ports_of(set->gate, ports);
+	unsigned ports[GATE_PORTS_MAX];
+	size_t count = gate_ports(set->gate, ports);
 	struct buf der;
 	const char *why = NULL;
 	if (!path)

@@ -13,7 +13,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { HOPS_MAX = 5, PORTS_MAX = 16 };
+enum { HOPS_MAX = 5 };
 
 struct looker {
 	const struct rotation *r;
@@ -176,27 +176,7 @@ static void look_at_documents(struct looker *l)
 static bool names_key(const struct tlsa_set *set, struct slice leaf)
 {
 	struct tlsa_record own;
-	if (!leaf.len || !tlsa_of_leaf(leaf, &own))
-		return false;
-	for (size_t i = 0; i < set->count; i++) {
-		const struct tlsa_record *r = &set->records[i];
-		if (r->usage == own.usage && r->selector == own.selector && r->mtype == own.mtype &&
-			r->len == own.len && memcmp(r->data, own.data, own.len) == 0)
-			return true;
-	}
-	return false;
-}
-
-static struct err why_unknown(const struct resolve_answer *a)
-{
-	switch (a->status) {
-	case RESOLVE_BOGUS:
-		return err_make(ERR_DNS_BOGUS);
-	case RESOLVE_TIMEOUT:
-		return err_make(ERR_DNS_TIMEOUT);
-	default:
-		return err_make(ERR_DNS_FAILED);
-	}
+	return leaf.len && tlsa_of_leaf(leaf, &own) && tlsa_set_has(set, &own);
 }
 
 static void look_at_records(struct looker *l, const struct domain *target, unsigned port)
@@ -210,7 +190,7 @@ static void look_at_records(struct looker *l, const struct domain *target, unsig
 	if (a->status == RESOLVE_NONE) {
 		p->state = PLACE_EMPTY;
 	} else if (a->status != RESOLVE_DATA) {
-		fail(p, why_unknown(a));
+		fail(p, resolve_error(a->status));
 	} else if (!a->secure && l->r->gate->dns_trust_anchor) {
 		fail(p, err_make(ERR_DANE_INSECURE));
 	} else {
@@ -222,18 +202,10 @@ static void look_at_records(struct looker *l, const struct domain *target, unsig
 static void look_at_all_records(struct looker *l)
 {
 	const struct gate *g = l->r->gate;
-	unsigned ports[PORTS_MAX];
-	size_t count = 0;
-	for (size_t i = 0; i < g->listen.count && count < PORTS_MAX; i++) {
-		unsigned port = address_port(&g->listen.items[i].sa);
-		bool known = false;
-		for (size_t j = 0; j < count; j++)
-			known = known || ports[j] == port;
-		if (!known) {
-			ports[count++] = port;
-			look_at_records(l, gate_target(g, TENANT_DANE), port);
-		}
-	}
+	unsigned ports[GATE_PORTS_MAX];
+	size_t count = gate_ports(g, ports);
+	for (size_t i = 0; i < count; i++)
+		look_at_records(l, gate_target(g, TENANT_DANE), ports[i]);
 }
 
 /* ---- all of it ---- */

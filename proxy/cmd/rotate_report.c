@@ -82,12 +82,12 @@ static void print_places(const struct rotate_outcome *o)
 static void print_record(const struct rotation *r)
 {
 	struct tlsa_record t;
-	char hex[2 * TLSA_DATA_MAX + 1];
+	char text[TLSA_TEXT_MAX];
 	bool staged = r->rollover.stage == ROLLOVER_STAGED;
 	if (!tlsa_of_leaf(buf_peek(staged ? &r->next : &r->current), &t))
 		return;
-	hex_encode(t.data, t.len, hex);
-	printf("  TLSA %u %u %u %s\n", t.usage, t.selector, t.mtype, hex);
+	tlsa_write(&t, text);
+	printf("  TLSA %s\n", text);
 }
 
 static void print_who_must_act(const struct rotation *r, bool just_made)

@@ -64,22 +64,6 @@ void dial_forget_answers(struct dial *d)
 	}
 }
 
-static struct err status_error(enum resolve_status status)
-{
-	switch (status) {
-	case RESOLVE_FAILED:
-		return err_make(ERR_DNS_FAILED);
-	case RESOLVE_TIMEOUT:
-		return err_make(ERR_DNS_TIMEOUT);
-	case RESOLVE_BOGUS:
-		return err_make(ERR_DNS_BOGUS);
-	case RESOLVE_DATA:
-	case RESOLVE_NONE:
-		break;
-	}
-	return err_ok();
-}
-
 static void take_records(struct srv_set *set, const struct resolve_answer *a, bool direct)
 {
 	if (a->status != RESOLVE_DATA)
@@ -102,8 +86,8 @@ static uint32_t random_below(void *arg, uint32_t n)
 struct err dial_targets(const struct domain *domain, const struct resolve_answer *const answers[2],
 	struct srv_set *out)
 {
-	struct err main_error = status_error(answers[0]->status);
-	struct err direct_error = status_error(answers[1]->status);
+	struct err main_error = resolve_error(answers[0]->status);
+	struct err direct_error = resolve_error(answers[1]->status);
 	if (main_error.code == ERR_DNS_BOGUS || direct_error.code == ERR_DNS_BOGUS)
 		return err_make(ERR_DNS_BOGUS);
 	if (err_is(main_error))
@@ -261,7 +245,7 @@ static void on_tlsa(struct dial *d, const struct answer *answer)
 static void on_addresses(struct dial *d, const struct resolve_answer *answer)
 {
 	const struct srv_record *target = &d->places->srv.records[d->next_target];
-	struct err bad = status_error(answer->status);
+	struct err bad = resolve_error(answer->status);
 	bool secured = is_secured(d);
 	if (err_is(bad))
 		d->last = bad;

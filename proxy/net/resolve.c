@@ -250,6 +250,22 @@ static void on_result(void *arg, int failed, struct ub_result *result)
 	ub_resolve_free(result);
 }
 
+struct err resolve_error(enum resolve_status status)
+{
+	switch (status) {
+	case RESOLVE_FAILED:
+		return err_make(ERR_DNS_FAILED);
+	case RESOLVE_TIMEOUT:
+		return err_make(ERR_DNS_TIMEOUT);
+	case RESOLVE_BOGUS:
+		return err_make(ERR_DNS_BOGUS);
+	case RESOLVE_DATA:
+	case RESOLVE_NONE:
+		break;
+	}
+	return err_ok();
+}
+
 /* ---- the loop ---- */
 
 static void on_readable(uv_poll_t *poll, int status, int events)

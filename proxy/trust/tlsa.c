@@ -303,6 +303,24 @@ struct tlsa_match tlsa_judge(const struct tlsa_set *set, const struct tlsa_quest
 
 /* ---- for people, for publishing ---- */
 
+bool tlsa_set_has(const struct tlsa_set *set, const struct tlsa_record *r)
+{
+	for (size_t i = 0; i < set->count; i++) {
+		const struct tlsa_record *own = &set->records[i];
+		if (own->usage == r->usage && own->selector == r->selector &&
+			own->mtype == r->mtype && own->len == r->len &&
+			memcmp(own->data, r->data, r->len) == 0)
+			return true;
+	}
+	return false;
+}
+
+void tlsa_write(const struct tlsa_record *r, char out[TLSA_TEXT_MAX])
+{
+	int n = snprintf(out, TLSA_TEXT_MAX, "%u %u %u ", r->usage, r->selector, r->mtype);
+	hex_encode(r->data, r->len, out + n);
+}
+
 void tlsa_describe(const struct tlsa_record *r, char *out, size_t size)
 {
 	char hex[2 * SHOWN_BYTES + 1];
