@@ -5,8 +5,6 @@
 #include "core/scout_posh.h"
 #include "net/fetch.h"
 
-enum { POSH_REDIRECTS_MAX = 5, POSH_HOPS_MAX = POSH_REDIRECTS_MAX + 2 };
-
 struct posh_search;
 
 /* What a search needs of the world; lives as long as its searches. */
@@ -15,7 +13,6 @@ struct posh_search_world {
 	struct fetcher *fetcher;
 	bool (*looks_up)(void *arg, const struct domain *name);
 	void *arg;
-	uint64_t seed; /* random: for telling places apart */
 };
 
 /* e, document and url are filled; expires_s is the lowest of the way, not yet bounded (RFC 7711 6).

@@ -3,23 +3,20 @@
 
 #include "base/mem.h"
 #include "tenants/value.h"
+#include "trust/posh_walk.h"
 
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 
-enum { HOPS_MAX = 5 };
-
-/* One search: the first address and up to five redirects, for the document or for what it refers
- * to. */
+/* One search, and what is said of it. */
 struct walk {
 	struct probe *p;
 	struct posh_found *out;
 	bool optional; /* nobody is kept away when the document is missing */
 	char where[POSH_URL_MAX + PROBE_TEXT_MAX]; /* the first address */
-	struct posh_url url;                       /* the one that it came to */
-	const struct lookup_page *page;
-	uint32_t expires_s; /* the lowest so far (RFC 7711 6) */
+	const struct lookup_page *page;            /* the last one */
+	struct posh_walk way;
 };
 
 static void url_text(const struct posh_url *url, char *out, size_t size)
@@ -31,81 +28,44 @@ static void url_text(const struct posh_url *url, char *out, size_t size)
 	buf_fini(&b);
 }
 
-static struct err say_page_failed(struct walk *w, const char *url, struct err e)
+/* What came of the place that was asked. */
+static void say_hop(struct walk *w, const char *url, enum posh_step step)
 {
-	probe_say(w->p->report, SAY_BAD, "posh", e, "%s: %s", url, err_row(e.code)->sentence);
-	return e;
-}
-
-static bool redirects(long status)
-{
-	return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
-}
-
-/* Follows until there is a page that is no redirect. */
-static struct err follow(struct walk *w, bool *redirected)
-{
-	char url[sizeof w->where];
-	for (int hop = 0; hop <= HOPS_MAX; hop++) {
-		url_text(&w->url, url, sizeof url);
-		w->page = lookup_page(w->p->lookup, &w->url);
-		if (err_is(w->page->e))
-			return say_page_failed(w, url, w->page->e);
-		if (!redirects(w->page->status))
-			break;
-		probe_say(w->p->report, SAY_NONE, "posh", err_ok(), "%s -> %ld %s", url,
-			w->page->status, w->page->location);
-		*redirected = true;
-		struct posh_url next, base = w->url;
-		struct err e = posh_url_parse(slice_str(w->page->location), &base, &next);
-		if (err_is(e) || hop == HOPS_MAX)
-			return say_page_failed(w, url, err_make(ERR_POSH_REDIRECT));
-		w->url = next;
-	}
-	if (w->page->status == 200)
-		return err_ok();
-	struct err none = err_make(
-		w->page->status == 404 || w->page->status == 410 ? ERR_POSH_NONE : ERR_POSH_FETCH);
-	probe_say(w->p->report, SAY_NONE, "posh", none, "%s -> %ld", url, w->page->status);
-	return none;
-}
-
-static struct err read_document(struct walk *w)
-{
-	char url[sizeof w->where];
-	struct posh_document *d = &w->out->document;
-	struct err e = posh_parse(w->page->body, d);
-	url_text(&w->url, url, sizeof url);
-	if (err_is(e))
-		return say_page_failed(w, url, e);
-	if (d->expires_s < w->expires_s)
-		w->expires_s = d->expires_s;
-	if (d->kind == POSH_REFERENCE)
-		probe_say(w->p->report, SAY_NONE, "posh", err_ok(), "%s refers to %s", url, d->url);
-	else
-		probe_say(w->p->report, SAY_FINE, "posh", err_ok(),
+	struct probe_report *r = w->p->report;
+	const struct posh_document *d = &w->way.document;
+	struct err e = w->way.e;
+	long status = w->page->status;
+	if (step == POSH_FOUND)
+		probe_say(r, SAY_FINE, "posh", err_ok(),
 			"%s -> 200, %zu fingerprints, expires in %u s", url, d->count,
 			d->expires_s);
-	return err_ok();
+	else if (step == POSH_GO && status == 200)
+		probe_say(r, SAY_NONE, "posh", err_ok(), "%s refers to %s", url, d->url);
+	else if (step == POSH_GO)
+		probe_say(r, SAY_NONE, "posh", err_ok(), "%s -> %ld %s", url, status,
+			w->page->location);
+	else if (!err_is(w->page->e) && (e.code == ERR_POSH_NONE || e.code == ERR_POSH_FETCH))
+		probe_say(r, SAY_NONE, "posh", e, "%s -> %ld", url, status);
+	else
+		probe_say(r, SAY_BAD, "posh", e, "%s: %s", url, err_row(e.code)->sentence);
 }
 
-static struct err search(struct walk *w, bool *redirected)
+static struct err search(struct walk *w)
 {
-	struct posh_document *d = &w->out->document;
-	struct err e = follow(w, redirected);
-	if (!err_is(e))
-		e = read_document(w);
-	if (err_is(e) || d->kind == POSH_FINGERPRINTS)
-		return e;
-	*redirected = true; /* to those who do not follow references it is the same */
-	e = posh_url_parse(slice_str(d->url), NULL, &w->url);
-	if (!err_is(e))
-		e = follow(w, redirected);
-	if (!err_is(e))
-		e = read_document(w);
-	if (!err_is(e) && d->kind == POSH_REFERENCE)
-		e = say_page_failed(w, d->url, err_make(ERR_POSH_REFERENCE));
-	return e;
+	char url[sizeof w->where];
+	enum posh_step step = POSH_GO;
+	while (step == POSH_GO) {
+		url_text(&w->way.at, url, sizeof url);
+		const struct lookup_page *page = w->page = lookup_page(w->p->lookup, &w->way.at);
+		step = err_is(page->e) ? posh_walk_failed(&w->way, page->e)
+				       : posh_walk_answer(
+						 &w->way, page->status, page->location, page->body);
+		if (step == POSH_GO && !gate_looks_up(w->p->gate, &w->way.at.host))
+			step = posh_walk_refuse(&w->way);
+		say_hop(w, url, step);
+	}
+	w->out->document = w->way.document;
+	return w->way.e;
 }
 
 /* ---- what is wrong with it ---- */
@@ -145,7 +105,7 @@ static void find_not_there(const struct walk *w, struct err e)
 	else if (e.code == ERR_POSH_TLS)
 		probe_find(r, FIND_WEB_CERTIFICATE, domain, w->where, NULL, NULL);
 	else if (e.code == ERR_POSH_BLOCKED)
-		probe_find(r, FIND_PRIVATE_ADDRESS, domain, w->url.host.name,
+		probe_find(r, FIND_PRIVATE_ADDRESS, domain, w->way.at.host.name,
 			"its web server's address", NULL);
 	else if (w->page && w->page->status)
 		probe_find(r, FIND_POSH_MISSING, domain, w->where, why, NULL);
@@ -187,21 +147,19 @@ static void find_in_document(const struct walk *w)
 /* expected: one of our own tenants' documents. */
 static void look_for(struct walk *w, const char *service, bool expected)
 {
-	bool redirected = false;
 	w->page = NULL;
-	posh_url_of(&w->p->domain, service, &w->url);
-	url_text(&w->url, w->where, sizeof w->where);
-	w->expires_s = UINT32_MAX;
-	w->out->e = search(w, &redirected);
+	posh_walk_begin(&w->way, &w->p->domain, service);
+	url_text(&w->way.at, w->where, sizeof w->where);
+	w->out->e = search(w);
 	if (err_is(w->out->e)) {
 		/* Who has no POSH has no fault in it. */
 		if (expected || is_meant_as_document(w, w->out->e))
 			find_failure(w, w->out->e);
 		return;
 	}
-	w->out->not_after = (int64_t)time(NULL) + posh_lifetime(w->expires_s);
-	url_text(&w->url, w->out->url, sizeof w->out->url);
-	if (redirected)
+	w->out->not_after = (int64_t)time(NULL) + posh_lifetime(w->way.expires_s);
+	url_text(&w->way.at, w->out->url, sizeof w->out->url);
+	if (w->way.redirects || w->way.referred)
 		probe_find(w->p->report, FIND_POSH_REDIRECT, w->p->domain.name, w->where,
 			"a redirect or a reference", NULL);
 	if (expected)

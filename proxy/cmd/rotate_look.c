@@ -6,14 +6,12 @@
 #include "base/mem.h"
 #include "cmd/lookup.h"
 #include "tenants/value.h"
-#include "trust/posh.h"
+#include "trust/posh_walk.h"
 #include "trust/tlsa.h"
 
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
-
-enum { HOPS_MAX = 5 };
 
 struct looker {
 	const struct rotation *r;
@@ -37,38 +35,14 @@ static void fail(struct place_seen *p, struct err e)
 
 /* ---- documents ---- */
 
-static bool redirects(long status)
-{
-	return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
-}
-
-/* The page at the end of the redirects; ERR_POSH_NONE when there is none. */
-static struct err follow(struct looker *l, struct posh_url *url, const struct lookup_page **page)
-{
-	for (int hop = 0; hop <= HOPS_MAX; hop++) {
-		struct posh_url base = *url;
-		*page = lookup_page(l->lookup, url);
-		if (err_is((*page)->e))
-			return (*page)->e;
-		if (!redirects((*page)->status))
-			break;
-		struct err e = posh_url_parse(slice_str((*page)->location), &base, url);
-		if (err_is(e))
-			return e;
-	}
-	long status = (*page)->status;
-	if (status >= 400 && status < 500)
-		return err_make(ERR_POSH_NONE);
-	return status == 200 ? err_ok() : err_native(ERR_POSH_FETCH, (int)status);
-}
-
 /* What keeps a peer from finding any document, today and tomorrow. */
 static bool is_nothing(struct err e)
 {
 	switch (e.code) {
 	case ERR_POSH_NONE:
-	case ERR_DNS_NONE:
 		return true;
+	case ERR_POSH_FETCH:
+		return e.native >= 400 && e.native < 500; /* a web server that has none to give */
 	default:
 		return false;
 	}
@@ -106,27 +80,19 @@ static bool is_no_document(struct err e)
 	}
 }
 
-/* Ends with a document of fingerprints; *remembered is the longest on the way, for whoever is on
- * it may come from any part of it. */
-static struct err find_document(
-	struct looker *l, struct posh_url *url, struct posh_document *d, uint32_t *remembered_s)
+/* Walks the way that peers walk, to its end. */
+static struct err find_document(struct looker *l, struct posh_walk *way)
 {
-	const struct lookup_page *page;
-	for (int reference = 0; reference <= 1; reference++) {
-		struct err e = follow(l, url, &page);
-		if (!err_is(e))
-			e = posh_parse(page->body, d);
-		if (err_is(e))
-			return e;
-		if (d->expires_s > *remembered_s)
-			*remembered_s = d->expires_s;
-		if (d->kind == POSH_FINGERPRINTS)
-			return e;
-		e = posh_url_parse(slice_str(d->url), NULL, url);
-		if (err_is(e))
-			return e;
+	enum posh_step step = POSH_GO;
+	while (step == POSH_GO) {
+		const struct lookup_page *page = lookup_page(l->lookup, &way->at);
+		step = err_is(page->e)
+			       ? posh_walk_failed(way, page->e)
+			       : posh_walk_answer(way, page->status, page->location, page->body);
+		if (step == POSH_GO && !gate_looks_up(l->r->gate, &way->at.host))
+			step = posh_walk_refuse(way);
 	}
-	return err_make(ERR_POSH_REFERENCE);
+	return way->e;
 }
 
 /* Dates are not asked for here. */
@@ -139,26 +105,25 @@ static bool lists(const struct posh_document *d, struct slice leaf)
 static void look_at_document(
 	struct looker *l, const struct domain *domain, const char *service, bool needed)
 {
-	struct posh_url *url = MEM_NEW(struct posh_url);
-	struct posh_document *d = MEM_NEW(struct posh_document);
+	struct posh_walk *way = MEM_NEW(struct posh_walk);
 	struct buf where;
 	buf_init(&where, BUF_UNLIMITED);
-	posh_url_of(domain, service, url);
-	posh_url_write(url, &where);
+	posh_walk_begin(way, domain, service);
+	posh_url_write(&way->at, &where);
 	struct place_seen *p = add_place(l->out, buf_cstr(&where), needed);
-	struct err e = find_document(l, url, d, &p->remembered_s);
+	struct err e = find_document(l, way);
 	p->why = e;
+	p->remembered_s = way->longest_s;
 	if (is_nothing(e) || (!needed && is_no_posh_server(e))) {
 		p->state = PLACE_EMPTY;
 	} else if (err_is(e)) {
 		p->state = is_no_document(e) ? PLACE_LACKS : PLACE_UNKNOWN;
 	} else {
-		p->state = lists(d, l->leaf) ? PLACE_SHOWS : PLACE_LACKS;
-		p->lacks_current = !lists(d, buf_peek(&l->r->current));
+		p->state = lists(&way->document, l->leaf) ? PLACE_SHOWS : PLACE_LACKS;
+		p->lacks_current = !lists(&way->document, buf_peek(&l->r->current));
 	}
 	buf_fini(&where);
-	mem_free(url);
-	mem_free(d);
+	mem_free(way);
 }
 
 /* A further domain may do without, and so may clients; if they have one, it must be right. */

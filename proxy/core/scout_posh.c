@@ -402,8 +402,7 @@ struct scout_posh *scout_posh_new(
 	p->world = (struct posh_search_world){.loop = loop,
 		.fetcher = make_fetcher(loop, &filled, e),
 		.looks_up = config->looks_up,
-		.arg = config->arg,
-		.seed = random_seed()};
+		.arg = config->arg};
 	if (!p->world.fetcher) {
 		mem_free(p);
 		return NULL;

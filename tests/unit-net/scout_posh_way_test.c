@@ -177,7 +177,7 @@ static const struct row {
 	{"P04: six of them", AT("r24", TO("https://chain.web.example/5")), ERR_POSH_REDIRECT, 0,
 		"https://chain.web.example/1"},
 	{"P04: a circle", AT("r25", TO("https://circle.web.example/a")), ERR_POSH_REDIRECT, 0,
-		"https://circle.web.example/a"},
+		"https://circle.web.example/b"},
 	{"P04: to itself", AT("r26", TO(WEB_DOCUMENT)), ERR_POSH_REDIRECT, 0, NULL},
 	{"P04: to itself, elsewhere in the page", AT("r27", TO(WEB_DOCUMENT "#x")),
 		ERR_POSH_REDIRECT, 0, NULL},
