@@ -178,21 +178,6 @@ void value_fini(enum config_type type, void *field)
 	}
 }
 
-bool value_is_empty(enum config_type type, const void *field)
-{
-	if (type == TYPE_ADDRS)
-		return ((const struct address_list *)field)->count == 0;
-	if (type == TYPE_NETS)
-		return ((const struct network_list *)field)->count == 0;
-	if (type == TYPE_DOMAINS)
-		return ((const struct domain_list *)field)->count == 0;
-	if (type == TYPE_PINS)
-		return ((const struct pin_list *)field)->count == 0;
-	if (type == TYPE_DOMAIN)
-		return !domain_is_set(field);
-	return is_text(type) && !*(char *const *)field;
-}
-
 bool value_is_list(enum config_type type)
 {
 	return type == TYPE_ADDRS || type == TYPE_NETS || type == TYPE_DOMAINS ||

@@ -57,8 +57,6 @@ struct assess_question {
 
 /* The evidence of this moment. */
 void assess_evidence(const struct assess_question *q, struct policy_case *out);
-/* PKIX alone: whether the certificate is bound to the domain (protocol sheet 6). */
-struct err assess_certificate(const struct assess_question *q);
 
 /* What an assessment came to: for the log and for later (DNA-4). */
 struct assessment {

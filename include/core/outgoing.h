@@ -62,7 +62,6 @@ bool outgoing_take(struct outgoing *o, struct slice *stanza);
 void outgoing_finish(struct outgoing *o);
 /* Free now; what is queued is lost (the owner has taken it, or counts it). */
 void outgoing_drop(struct outgoing *o);
-struct tenant *outgoing_tenant(const struct outgoing *o);
 /* Asks the kernel what all ready streams have been acknowledged. */
 void outgoings_acknowledge(struct worker *w);
 void outgoing_set_tenant(struct outgoing *o, struct tenant *t); /* after a reload */

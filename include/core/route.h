@@ -43,8 +43,6 @@ bool route_is_full(const struct route *r);
 /* The source has stopped reading because the route is full: tell it when there is room. */
 void route_note_full(struct route *r);
 bool route_is_ready(const struct route *r);
-/* Whether the forward stream is being made or stands. */
-bool route_is_started(const struct route *r);
 size_t route_peer_limit(const struct route *r);
 void route_set_tenants(struct route *r, struct tenant *forward, struct tenant *back);
 void route_close(struct route *r);

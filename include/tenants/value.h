@@ -46,7 +46,6 @@ void value_write(enum config_type type, const char *key, const void *field, stru
 void value_fini(enum config_type type, void *field);
 void value_copy(enum config_type type, const void *from, void *to); /* `to` is let go first */
 bool value_is_list(enum config_type type);
-bool value_is_empty(enum config_type type, const void *field);
 /* For the reference: "yes or no", "addresses", ... */
 const char *value_type_words(enum config_type type);
 

@@ -29,8 +29,6 @@ struct tlsa_set {
 void tlsa_add(struct tlsa_set *set, struct slice rdata);
 /* After the last tlsa_add: of each (usage, selector) only the strongest digest stays. */
 void tlsa_settle(struct tlsa_set *set);
-/* The union of two that were settled, for the inbound side (DANE-5: all targets' records count). */
-void tlsa_merge(struct tlsa_set *into, const struct tlsa_set *from);
 
 struct tlsa_question {
 	const struct slice *chain; /* DER, leaf first, as the other side sent it */

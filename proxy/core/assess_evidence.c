@@ -92,15 +92,6 @@ static void pkix(const struct assess_question *q, struct evidence *out)
 	set(out, err_is(word) ? EVIDENCE_FAILS : EVIDENCE_PROVES, word);
 }
 
-struct err assess_certificate(const struct assess_question *q)
-{
-	struct evidence e = {.outcome = EVIDENCE_NONE};
-	if (!q->count)
-		return err_make(ERR_CERT_NONE);
-	pkix(q, &e);
-	return e.why;
-}
-
 /* ---- DANE ---- */
 
 static struct tlsa_question tlsa_question(

@@ -386,11 +386,6 @@ size_t outgoing_peer_limit(const struct outgoing *o)
 	return o->state == OUTGOING_READY ? o->stream.peer_max_bytes : 0;
 }
 
-struct tenant *outgoing_tenant(const struct outgoing *o)
-{
-	return o->config.tenant;
-}
-
 void outgoings_acknowledge(struct worker *w)
 {
 	for (struct session_node *n = w->outgoings; n; n = n->next) {

@@ -240,9 +240,10 @@ static bool put_off(struct outgoing *o, const struct weighed *w, enum proof_kind
 
 static void take_endpoint(struct outgoing *o, const struct dial_endpoint *at)
 {
-	struct tlsa_set *tlsa = at->tlsa ? mem_dup(at->tlsa, sizeof *at->tlsa) : NULL;
 	if (!o->reached)
 		return;
+	/* `at` may hold what is freed here. */
+	struct tlsa_set *tlsa = at->tlsa ? mem_dup(at->tlsa, sizeof *at->tlsa) : NULL;
 	struct dial_endpoint *now = mem_dup(at, sizeof *at);
 	outgoing_forget_endpoint(o);
 	now->tlsa = tlsa;

@@ -293,11 +293,6 @@ bool route_is_ready(const struct route *r)
 	return r->forward && outgoing_state(r->forward) == OUTGOING_READY;
 }
 
-bool route_is_started(const struct route *r)
-{
-	return r->forward && outgoing_state(r->forward) != OUTGOING_IDLE;
-}
-
 size_t route_peer_limit(const struct route *r)
 {
 	return r->forward && !r->config.forward_backend ? outgoing_peer_limit(r->forward) : 0;

@@ -107,14 +107,6 @@ void tlsa_settle(struct tlsa_set *set)
 	set->count = kept;
 }
 
-/* Not settled again: each target has its own choice of digests (RFC 7671 8 is about one RRset). */
-void tlsa_merge(struct tlsa_set *into, const struct tlsa_set *from)
-{
-	for (size_t i = 0; i < from->count; i++)
-		put(into, &from->records[i]);
-	into->unusable += from->unusable;
-}
-
 /* ---- does a record fit a certificate? ---- */
 
 struct prints {

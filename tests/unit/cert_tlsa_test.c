@@ -321,7 +321,7 @@ static void only_a_few_authorities_are_tried(void **state)
 	read_words("2011 2012 2013 2014", "chain-of-8", &set);
 	struct tlsa_set more;
 	read_words("2011", "dns", &more);
-	tlsa_merge(&set, &more);
+	set.records[set.count++] = more.records[0];
 	read_chain("chain-of-8", &strangers);
 	read_chain("dns", &good);
 	assert_false(err_is(domain_parse(SLICE_LIT("shire.example"), &q.names[0])));

@@ -195,28 +195,6 @@ static void the_strongest_digest_of_each_usage_and_selector_stays(void **state)
 	assert_int_equal(count_of(&set, 2, 0, 2), 1);
 }
 
-/* DANE-5: the records of all targets count, each with the digests that it chose */
-static void targets_do_not_weaken_each_other(void **state)
-{
-	(void)state;
-	struct tlsa_set one, two;
-	memset(&one, 0, sizeof one);
-	memset(&two, 0, sizeof two);
-	tlsa_add(&one, record(3, 1, 1, 32, 1));
-	tlsa_add(&one, record(9, 1, 1, 32, 1));
-	tlsa_add(&two, record(3, 1, 1, 32, 1));
-	tlsa_add(&two, record(3, 0, 2, 64, 2));
-	tlsa_add(&two, record(9, 1, 1, 32, 2));
-	tlsa_merge(&one, &two);
-	assert_int_equal(one.count, 2);
-	assert_int_equal(one.unusable, 2);
-	memset(&two, 0, sizeof two);
-	tlsa_add(&two, record(3, 1, 2, 64, 3));
-	tlsa_merge(&one, &two);
-	assert_int_equal(count_of(&one, 3, 1, 1), 1);
-	assert_int_equal(count_of(&one, 3, 1, 2), 1);
-}
-
 /* DANE-10 */
 static void records_are_told_in_the_form_of_zones(void **state)
 {
@@ -242,7 +220,6 @@ int main(void)
 		cmocka_unit_test(a_record_is_kept_as_it_was_read),
 		cmocka_unit_test(the_same_record_counts_once_and_too_many_do_not_count),
 		cmocka_unit_test(the_strongest_digest_of_each_usage_and_selector_stays),
-		cmocka_unit_test(targets_do_not_weaken_each_other),
 		cmocka_unit_test(records_are_told_in_the_form_of_zones),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
